@@ -1,0 +1,56 @@
+# make demo | make test: each works from a bare clone with git, make and Python 3.11 to 3.13.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: demo test test-slow check format lock schema ui clean
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo "$$p"; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+demo: $(INSTALLED)
+	@$(BIN)/python -m demo
+
+test: check
+	@$(BIN)/pytest -n 2
+
+test-slow: $(INSTALLED)
+	@$(BIN)/pytest -m slow
+
+check: $(INSTALLED)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar -q dbt_project
+	@echo "check: all clean"
+
+format: $(INSTALLED)
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(BIN)/sqlfluff fix -q dbt_project
+
+schema: $(INSTALLED)
+	@$(BIN)/nps schema > docs/nps.schema.json
+
+# The lock is made again from the ranges in pyproject.toml; hashes yes, index addresses no.
+lock: $(INSTALLED)
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-strip-extras --no-header --extra dev pyproject.toml --output-file requirements.txt
+
+ui: $(INSTALLED)
+	@$(BIN)/nps ui
+
+clean:
+	@rm -rf $(VENV) dbt_project/target .mypy_cache .ruff_cache .pytest_cache
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+		|| { echo "Python 3.11, 3.12 or 3.13 is needed; name one with: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@echo "Installing into $(VENV) (once, about two minutes) ..."
+	@"$(PYTHON)" -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip check --quiet
+	@touch $@

@@ -1,0 +1,23 @@
+"""Connector errors, named by what the caller can do about them; messages never carry customer data or secrets."""
+
+from __future__ import annotations
+
+
+class ConnectorError(Exception):
+    """Base of every error that a connector raises on purpose; its text is a sentence for the operator."""
+
+
+class ConfigError(ConnectorError):
+    """The configuration or a credential is wrong: nothing will work until a person changes it."""
+
+
+class FatalError(ConnectorError):
+    """The source answered in a way that cannot be trusted: stop this source, keep what was landed."""
+
+
+class RetryableError(ConnectorError):
+    """The source is unavailable for now: the same request may succeed later."""
+
+
+class RecordError(ConnectorError):
+    """One record, row or file is unusable: set it aside with this reason and go on with the others."""

@@ -1,0 +1,220 @@
+"""Survey files as a source: which mapping or profile reads a file, and its records in pages. It looks for no files."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from connectors.base import Page, Record, Stream
+from connectors.errors import ConfigError
+from connectors.survey_files.columns import header_row_count, is_export_of, recognise
+from connectors.survey_files.dates import DateEvidence, DateOrderError, DateReader, date_reader, zone_named
+from connectors.survey_files.layout import Layout, resolve, shown, shown_header
+from connectors.survey_files.mapping import FileMapping, content_hash, mapping_hash
+from connectors.survey_files.profiles import PROFILES, Profile
+from connectors.survey_files.reader import FileRefused, RowCounts, SourceFile, column_names, open_source
+from connectors.survey_files.records import FILE_FIELDS, exclusion_of, fitted_rows, records
+
+SOURCE: Final = "files"
+
+_PAGE_CHARACTERS: Final = 64 * 1024 * 1024
+_DELIMITER_NAMES: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
+
+
+@dataclass(frozen=True)
+class SurveyFile:
+    """One file that was understood: its identity, its stream, and its records page by page.
+
+    ``bytes`` is its size; ``mapping_hash`` covers all that makes its records but the bytes themselves, so compare it
+    only with that of another SurveyFile; ``replaces`` names the files whose rows this one replaces; ``notes`` are
+    sentences without any cell values.
+    """
+
+    name: str
+    sha256: str
+    bytes: int
+    stream: Stream
+    mapping_hash: str
+    replaces: tuple[str, ...]
+    notes: tuple[str, ...]
+    data_rows: int
+    _source: SourceFile = field(repr=False)
+    _layout: Layout = field(repr=False)
+    _readers: Mapping[str, DateReader] = field(repr=False)
+
+    def pages(self, size: int = 5000) -> Iterator[Page]:
+        """Yield the records in file order, at most ``size`` a page; the first page bears the cost of the whole file.
+
+        Raises ``FileRefused`` where the file changed since it was opened.
+        """
+        rows = _data_rows(self._source, self._layout, RowCounts())
+        cost = self.bytes
+        for page in _paged(records(rows, self._layout, self._readers, self.sha256), size):
+            yield Page(records=page, bytes=cost)
+            cost = 0
+
+
+def open_survey_file(path: Path, mappings: Sequence[FileMapping], default_timezone: str) -> SurveyFile:
+    """Understand a survey file: by the first mapping whose ``match`` fits its name, else by a profile that knows it.
+
+    Reads the whole file: its encoding, its rows, the order of day and month in its dates. ``default_timezone`` (IANA)
+    is for times that state none. Raises ``FileRefused`` with what to do, ``ConfigError`` for an unknown time zone.
+    """
+    try:
+        zone_named(default_timezone)
+    except KeyError:
+        raise ConfigError(
+            f"'{default_timezone}' is not a time zone; write an IANA name such as Europe/Paris."
+        ) from None
+    mapping = next((mapping for mapping in mappings if _matches(path.name, mapping.match)), None)
+    source = open_source(path, mapping.encoding, mapping.delimiter) if mapping else open_source(path)
+    profile = _profile(source, mapping)
+    layout = resolve(path.name, source.head, mapping, profile, default_timezone)
+    counts, excluded, evidence = _scan(source, layout)
+    readers, date_notes = _date_readers(path.name, layout, evidence)
+    declared = {"mapping": mapping_hash(mapping)} if mapping else {"profile": repr(profile)}
+    zones = {key: str(rule.zone) for key, (_, rule) in layout.dates.items()}
+    name = mapping.name if mapping else profile.name if profile else ""
+    return SurveyFile(
+        name=path.name,
+        sha256=source.sha256,
+        bytes=source.size,
+        stream=Stream(source=SOURCE, name=name, role="response", fields=FILE_FIELDS),
+        mapping_hash=content_hash({**declared, "zones": zones, "constants": dict(layout.constants)}),
+        replaces=_replaced(path.name, mapping),
+        notes=(*layout.notes, *_reading_notes(source, counts), *date_notes, *_excluded_notes(excluded)),
+        data_rows=counts.rows,
+        _source=source,
+        _layout=layout,
+        _readers=readers,
+    )
+
+
+def _matches(name: str, pattern: str) -> bool:
+    return fnmatchcase(_comparable(name), _comparable(pattern))
+
+
+def _comparable(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _replaced(name: str, mapping: FileMapping | None) -> tuple[str, ...]:
+    stated = mapping.replaces if mapping else {}
+    return tuple(old for new, old in stated.items() if _comparable(new) == _comparable(name))
+
+
+def _profile(source: SourceFile, mapping: FileMapping | None) -> Profile | None:
+    """The profile that reads a file; None where a mapping alone does. Refuses what neither fits."""
+    name, known = source.path.name, recognise(source.head)
+    if mapping is None:
+        if known is None:
+            raise FileRefused(_unknown(source))
+        return known
+    if mapping.profile:
+        declared = PROFILES[mapping.profile]
+        if not is_export_of(declared, source.head):
+            raise FileRefused(
+                f"{name} matches the mapping '{mapping.name}' in nps.yaml, but it is no {declared.title} export "
+                f"({shown_header(column_names(source.head[0]))}). Correct match or profile there."
+            )
+        return declared
+    if known and header_row_count(source.head, known) > 1:
+        raise FileRefused(
+            f"{name} is a {known.title} export with several header rows, but the mapping '{mapping.name}' in nps.yaml "
+            f"does not say so. Add profile: {known.name} to it."
+        )
+    return None
+
+
+def _unknown(source: SourceFile) -> str:
+    stem = "".join(char if char.isascii() and char.isalnum() else "_" for char in source.path.stem.lower()).strip("_")
+    slug = stem if stem[:1].isalpha() else "my_survey"
+    return (
+        f"{source.path.name}: no mapping in nps.yaml is for it and no built-in profile knows it "
+        f"({shown_header(column_names(source.head[0]))}). "
+        f'Say what its columns are, under sources.files: {{name: {slug}, match: "{source.path.name}", id: COLUMN, '
+        "score: COLUMN, scale: [0, 10], comment: COLUMN, responded_at: COLUMN, survey_type: relational}. "
+        "Without ids write exports: cumulative or exports: separate instead of id."
+    )
+
+
+def _data_rows(source: SourceFile, layout: Layout, counts: RowCounts) -> Iterator[list[str]]:
+    rows = islice(source.raw_rows(counts), layout.header_rows, None)
+    return fitted_rows(rows, len(layout.names), counts)
+
+
+def _scan(source: SourceFile, layout: Layout) -> tuple[RowCounts, Counter[str], dict[str, DateEvidence]]:
+    """One pass over all rows: their number, the excluded ones by reason, what the dates say about their order."""
+    counts, excluded = RowCounts(), Counter[str]()
+    evidence = {key: DateEvidence() for key in layout.dates}
+    watched = [(place, evidence[key].add) for key, (place, _) in layout.dates.items()]
+    excluded_by = exclusion_of(layout)
+    for row in _data_rows(source, layout, counts):
+        if (reason := excluded_by(row)) is not None:
+            excluded[reason] += 1
+        for place, look_at in watched:
+            look_at(row[place])
+    name = source.path.name
+    if counts.rows == 0:
+        raise FileRefused(f"{name} has a header but no rows. Export it again.")
+    if counts.short == 1 and counts.last_short == counts.rows and not source.ends_with_line:
+        raise FileRefused(
+            f"{name}: its last row has fewer cells than the header and no line end, so the file was cut off. "
+            "Nothing of it was kept; export it again."
+        )
+    return counts, excluded, evidence
+
+
+def _date_readers(
+    file_name: str, layout: Layout, evidence: Mapping[str, DateEvidence]
+) -> tuple[dict[str, DateReader], list[str]]:
+    readers, notes = {}, []
+    for key, (place, rule) in layout.dates.items():
+        column = shown([layout.names[place]])
+        try:
+            readers[key], note = date_reader(rule, evidence[key])
+        except DateOrderError as error:
+            raise FileRefused(
+                f"{file_name}: in column {column} {error}. In nps.yaml: {key}: {{column: {column}, format: ...}}."
+            ) from None
+        notes.append(
+            f"{key} from column {column}, zone {rule.zone} where a cell states none" + (f"; {note}" if note else "")
+        )
+    return readers, notes
+
+
+def _reading_notes(source: SourceFile, counts: RowCounts) -> list[str]:
+    repairs = counts.repairs
+    noted = {
+        f"encoding {source.encoding.name}": True,
+        f"{repairs.runs} byte runs repaired, {repairs.doubtful} of them doubtful": repairs.runs or repairs.doubtful,
+        f"cells separated by {_DELIMITER_NAMES.get(source.delimiter, repr(source.delimiter))}": source.delimiter != ",",
+        f"{source.nul_bytes} zero bytes removed": source.nul_bytes,
+        f"{counts.short} rows shorter than the header: missing cells are empty": counts.short,
+        f"{counts.long} rows longer than the header: extra cells kept as column_N": counts.long,
+    }
+    return [note for note, applies in noted.items() if applies]
+
+
+def _excluded_notes(excluded: Mapping[str, int]) -> list[str]:
+    return [f"{rows} rows excluded as {reason}" for reason, rows in sorted(excluded.items())]
+
+
+def _paged(stream: Iterable[Record], size: int) -> Iterator[list[Record]]:
+    """Pages of at most ``size`` records and about 64 MB of payload."""
+    page: list[Record] = []
+    characters = 0
+    for record in stream:
+        page.append(record)
+        characters += len(record.payload)
+        if len(page) >= size or characters > _PAGE_CHARACTERS:
+            yield page
+            page, characters = [], 0
+    if page:
+        yield page

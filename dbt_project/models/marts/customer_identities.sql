@@ -1,0 +1,8 @@
+select
+    customer_id,
+    source_system,
+    source_stream,
+    source_record_id,
+    rule,
+    evidence
+from {{ ref('int_identities') }}

@@ -1,0 +1,9 @@
+select
+    publication_id,
+    published_at,
+    as_of_date,
+    timezone,
+    min_n,
+    code_hash,
+    configuration_hash
+from {{ source('raw', 'run') }}

@@ -1,0 +1,4 @@
+select
+    name,
+    position
+from {{ source('raw', 'source_order') }}

@@ -1,0 +1,173 @@
+"""The `nps` command: reads the words, calls a stage, prints what came of it. What a stage does is unknown here."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from expectations.suites import SuiteError
+from expectations.verdict import GateError
+from nps_pipeline import __version__
+from nps_pipeline.errors import PipelineError
+from nps_pipeline.settings import json_schema, load_settings
+
+AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def _sentences(command: Callable[..., int | None]) -> Callable[..., None]:
+    """Turn every error that a person can act on into its sentence and exit code 1."""
+
+    @wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> None:
+        try:
+            code = command(*arguments, **options)
+        except (PipelineError, SuiteError, GateError) as error:
+            click.secho(str(error), fg="red", err=True)
+            code = 1
+        sys.exit(code or 0)
+
+    return wrapped
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nps")
+def main() -> None:
+    """Customer feedback from every source into one judged, atomically published NPS mart."""
+
+
+@main.command()
+@AS_JSON
+@_sentences
+def run(as_json: bool) -> int:
+    """Run the loop: pull, transform, gate, publish.
+
+    Exit code 0: done. 1: failed, nothing was published. 3: published, but a source failed or a file was refused.
+    """
+    settings = load_settings()
+    # Dagster and dbt take seconds to import: a wrong nps.yaml is told before that.
+    from nps_pipeline.build import build_defs  # noqa: PLC0415
+    from nps_pipeline.execute import run_job  # noqa: PLC0415
+
+    result = run_job(settings, build_defs(quiet=as_json))
+    for problem in result.problems:
+        click.secho(problem, fg="red", err=True)
+    if as_json:
+        click.echo(json.dumps({"run_id": result.run_id, "exit": int(result.exit), "published": result.published}))
+    elif result.published is not None:
+        _show_current()
+    return int(result.exit)
+
+
+@main.command()
+@AS_JSON
+@_sentences
+def status(as_json: bool) -> None:
+    """Show the last publication: NPS, conservation and freshness per source."""
+    from nps_pipeline.publications import require_current  # noqa: PLC0415
+    from nps_pipeline.summary import summarise  # noqa: PLC0415
+
+    settings = load_settings()
+    if as_json:
+        click.echo(summarise(settings.home, require_current(settings.home)).as_json())
+        return
+    _show_current()
+
+
+@main.command()
+@click.option("--source", help="Only this source (files) or stream (files.retail).")
+@click.option("--reason", help="Only this reason.")
+@AS_JSON
+@_sentences
+def quarantine(source: str | None, reason: str | None, as_json: bool) -> None:
+    """List refused rows with their reasons and what can be done about them."""
+    from nps_pipeline import console  # noqa: PLC0415
+    from nps_pipeline.project import reasons  # noqa: PLC0415
+    from nps_pipeline.publications import require_current  # noqa: PLC0415
+    from nps_pipeline.quarantine import quarantined  # noqa: PLC0415
+
+    rows = quarantined(require_current(load_settings().home), source, reason)
+    if as_json:
+        click.echo(json.dumps(rows, indent=1, default=str))
+        return
+    console.print_table(
+        f"Quarantined rows: {len(rows):,}",
+        rows,
+        {
+            "source_system": "source",
+            "source_stream": "stream",
+            "source_record_id": "record",
+            "reason": "reason",
+            "detail": "detail",
+        },
+    )
+    for name in dict.fromkeys(row["reason"] for row in rows):
+        click.echo(f"{name}: {reasons()[name]['description']} {reasons()[name]['remedy']}")
+
+
+@main.command()
+@_sentences
+def report() -> None:
+    """Say where the report of the current publication is."""
+    from nps_pipeline.publications import require_current  # noqa: PLC0415
+
+    settings = load_settings()
+    publication = require_current(settings.home)
+    click.echo(settings.home.publish / "current" / publication.report.name)
+
+
+@main.command()
+@AS_JSON
+@_sentences
+def doctor(as_json: bool) -> int:
+    """Check the configuration and the state: every problem at once, each with its remedy."""
+    from dataclasses import asdict  # noqa: PLC0415
+
+    from nps_pipeline.doctor import examine  # noqa: PLC0415
+
+    findings = examine()
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
+    else:
+        for finding in findings:
+            if finding.problem:
+                click.secho(f"✗ {finding.subject:<12} {finding.problem}", fg="red")
+            else:
+                click.echo(f"✓ {finding.subject:<12} {finding.detail}")
+    return int(any(finding.problem for finding in findings))
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
+@_sentences
+def ui(port: int) -> None:
+    """Open the Dagster UI and daemon on loopback, with the runs that `nps run` made."""
+    from nps_pipeline import instance, project  # noqa: PLC0415
+
+    settings = load_settings()
+    project.prepare_manifest()
+    instance.use(settings)
+    workspace = str(project.ROOT / "workspace.yaml")
+    command = ["dagster", "dev", "--workspace", workspace, "--host", "127.0.0.1", "--port", str(port)]
+    os.chdir(project.ROOT)
+    os.execv(sys.executable, [sys.executable, "-m", *command])  # noqa: S606 - our own interpreter, fixed words
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON schema of nps.yaml."""
+    click.echo(json.dumps(json_schema(), indent=2))
+
+
+def _show_current() -> None:
+    from nps_pipeline.console import print_summary  # noqa: PLC0415
+    from nps_pipeline.publications import require_current  # noqa: PLC0415
+    from nps_pipeline.summary import summarise  # noqa: PLC0415
+
+    settings = load_settings()
+    print_summary(summarise(settings.home, require_current(settings.home)))

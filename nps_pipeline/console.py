@@ -1,0 +1,138 @@
+"""The terminal: how summaries, problems and progress are printed. What they mean is known elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from nps_pipeline.progress import is_told
+from nps_pipeline.project import reasons
+from nps_pipeline.summary import Summary
+
+# Bound to the real streams: a run redirects what libraries print.
+out = Console(
+    file=sys.__stdout__,
+    highlight=False,
+    soft_wrap=True,
+    width=None if sys.__stdout__ is not None and sys.__stdout__.isatty() else 120,  # a pipe has no width of its own
+)
+
+
+def print_table(title: str, rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> None:
+    """Rows under a title.
+
+    Args:
+        title: Above the table.
+        rows: {field: value} each.
+        columns: field -> heading, in order; numbers are set to the right.
+    """
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for field, heading in columns.items():
+        numeric = any(isinstance(row.get(field), int | float) for row in rows)
+        table.add_column(heading, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*[_cell(row.get(field)) for field in columns])
+    out.print(table)
+
+
+def print_summary(summary: Summary) -> None:
+    """What a publication says: NPS, conservation, reasons, and where to look."""
+    print_table(
+        "NPS, all time",
+        [{**row, "nps": _score(row), "interval": _interval(row)} for row in summary.nps],
+        {
+            "survey_type": "survey type",
+            "nps": "NPS",
+            "interval": "95 % interval",
+            "responses": "responses",
+            "promoters": "promoters",
+            "passives": "passives",
+            "detractors": "detractors",
+        },
+    )
+    print_table(
+        "Every row served, in one class",
+        [{**row, "stream": _stream(row)} for row in summary.conservation],
+        {
+            "stream": "source",
+            "served": "served",
+            "kept": "kept",
+            "quarantined": "quarantined",
+            "excluded": "excluded",
+            "duplicate": "duplicate",
+            "superseded": "superseded",
+            "deleted": "deleted",
+        },
+    )
+    print_reasons("Quarantined", summary.quarantined)
+    print_reasons("Excluded", summary.excluded)
+    out.print(f"Publication  {summary.publication_id}, as of {summary.as_of_date}", markup=False)
+    out.print(f"Mart         {summary.mart}", markup=False)
+    out.print(f"Report       {summary.report}", markup=False)
+
+
+def print_reasons(title: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """How many rows were set aside for which reason, and what it means."""
+    described = [
+        {**row, "stream": _stream(row), "meaning": reasons().get(row["reason"], {}).get("description", "")}
+        for row in rows
+    ]
+    if described:
+        print_table(
+            title, described, {"stream": "source", "responses": "rows", "reason": "reason", "meaning": "what it means"}
+        )
+
+
+def _stream(row: Mapping[str, Any]) -> str:
+    return f"{row['source_system']}.{row['source_stream']}"
+
+
+def _score(row: Mapping[str, Any]) -> str:
+    return "not shown" if row["nps"] is None else f"{row['nps']:+.1f}"
+
+
+def _interval(row: Mapping[str, Any]) -> str:
+    if row["nps"] is None:
+        return str(row["score_reason"]).replace("_", " ")
+    return f"{row['nps_low']:+.1f} to {row['nps_high']:+.1f}"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+class _StageLines(logging.Handler):
+    """What the ops say for people; Dagster's own events stay in the UI."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if is_told(record):
+            meta = getattr(record, "dagster_meta", {})
+            out.print(f"{meta.get('step_key', ''):<15} {meta.get('orig_message')}", markup=False)
+
+
+def _stage_lines(_: dg.InitLoggerContext) -> logging.Logger:
+    logger = logging.getLogger("nps.stages")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [_StageLines()]
+    return logger
+
+
+def _silence(_: dg.InitLoggerContext) -> logging.Logger:
+    logger = logging.getLogger("nps.silent")
+    logger.handlers = [logging.NullHandler()]
+    return logger
+
+
+# The console of a run in the terminal: what its steps say, one line each.
+stage_lines = dg.LoggerDefinition(_stage_lines)
+# The console of a run whose output is read by a program; everything is in the UI.
+silence = dg.LoggerDefinition(_silence)

@@ -1,0 +1,5 @@
+"""What workspace.yaml loads."""
+
+from nps_pipeline.build import build_defs
+
+defs = build_defs()

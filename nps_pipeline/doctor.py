@@ -1,0 +1,90 @@
+"""Doctor: every configuration problem at once, each with its remedy. It changes nothing and calls nothing outside."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from expectations.suites import SuiteError, load_suites
+from nps_pipeline import home, landing, project, publications
+from nps_pipeline.settings import Settings, SettingsError, load_settings
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at; ``problem`` is None when it is well."""
+
+    subject: str
+    detail: str
+    problem: str | None = None
+
+
+def examine() -> list[Finding]:
+    """Look at everything a run needs."""
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        return [Finding("settings", "nps.yaml and environment", problem) for problem in error.problems]
+    findings = [Finding("settings", f"{settings.config_path} and the environment are valid")]
+    return findings + [finding for look in _LOOKS for finding in look(settings)]
+
+
+def _home(settings: Settings) -> Iterator[Finding]:
+    root = settings.home.root
+    existing = next(path for path in (root, *root.parents) if path.exists())
+    if not os.access(existing, os.W_OK):
+        yield Finding("home", str(root), f"{existing} is not writable; change its permissions or set NPS_HOME.")
+        return
+    try:
+        if root.exists():
+            with home.lock(settings.home, "run", "nps doctor"):
+                pass
+        yield Finding("home", f"{root} is writable and no run is using it")
+    except home.HomeLockedError as error:
+        yield Finding("home", f"{root} is writable. {error}")
+
+
+def _landing(settings: Settings) -> Iterator[Finding]:
+    try:
+        loads = landing.list_loads(settings.home)
+    except landing.LandingError as error:
+        yield Finding("landing", str(settings.home.landing), str(error))
+        return
+    yield Finding("landing", f"{len(loads)} loads, {sum(load.manifest.rows for load in loads)} rows")
+
+
+def _inbox(settings: Settings) -> Iterator[Finding]:
+    inbox = settings.home.inbox
+    waiting = [path.name for path in sorted(inbox.glob("[!.]*"))] if inbox.exists() else []
+    yield Finding("inbox", f"{inbox}: {len(waiting)} files wait for the next run")
+
+
+def _publication(settings: Settings) -> Iterator[Finding]:
+    try:
+        publication = publications.current(settings.home)
+    except publications.PublicationError as error:
+        yield Finding("publication", str(settings.home.publish), str(error))
+        return
+    yield Finding("publication", publication.publication_id if publication else "none yet; `nps run` makes the first")
+
+
+def _suites(_: Settings) -> Iterator[Finding]:
+    try:
+        suites = load_suites(project.suite_files())
+    except SuiteError as error:
+        yield Finding("suites", str(project.SUITES), str(error))
+        return
+    yield Finding("suites", f"{sum(len(suite.expectations) for suite in suites)} expectations")
+
+
+def _dbt(_: Settings) -> Iterator[Finding]:
+    try:
+        project.prepare_manifest()
+    except project.ProjectError as error:
+        yield Finding("dbt project", str(project.DBT_PROJECT), str(error))
+        return
+    yield Finding("dbt project", f"{project.DBT_PROJECT} parses")
+
+
+_LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_home, _landing, _inbox, _publication, _suites, _dbt)

@@ -1,0 +1,113 @@
+"""Execute: one run of the job in this process, and what it came to as an exit code and sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from enum import IntEnum
+
+import dagster as dg
+
+from nps_pipeline import home, instance
+from nps_pipeline.automation import JOB
+from nps_pipeline.keys import OUTCOME, PUBLISHED_MART
+from nps_pipeline.settings import Settings
+
+
+class Exit(IntEnum):
+    """The exit codes of `nps run`."""
+
+    DONE = 0
+    FAILED = 1
+    DEGRADED = 3
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run came to; ``published`` is None when nothing was decided about publishing."""
+
+    run_id: str
+    exit: Exit
+    problems: tuple[str, ...]
+    published: bool | None
+
+
+def run_job(settings: Settings, definitions: dg.Definitions) -> RunResult:
+    """Run the whole job in this process, holding the run lock.
+
+    Args:
+        settings: Already checked.
+        definitions: From ``build_defs``.
+
+    Raises:
+        HomeLockedError: Another run is at work.
+    """
+    instance.use(settings)
+    with home.lock(settings.home, "run", "nps run"), dg.DagsterInstance.get() as dagster_instance:
+        instance.bury_dead_runs(dagster_instance, settings.home)
+        with _library_output(settings.home):
+            result = definitions.resolve_job_def(JOB).execute_in_process(
+                instance=dagster_instance, raise_on_error=False, run_config={"loggers": {"console": {}}}
+            )
+        return RunResult(
+            run_id=result.run_id,
+            exit=_exit(result.success, result.all_events),
+            problems=tuple(_problems(result.all_events)),
+            published=_published(result.all_events),
+        )
+
+
+@contextmanager
+def _library_output(where: home.Home) -> Iterator[None]:
+    """Keep what dbt and other libraries print in a log file: the terminal is for the run's own sentences."""
+    with (where.root / "last_run.log").open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
+        yield
+
+
+def _exit(success: bool, events: Iterable[dg.DagsterEvent]) -> Exit:
+    if success:
+        return Exit.DONE
+    failed = {event.step_key for event in events if event.is_step_failure}
+    return Exit.DEGRADED if failed == {OUTCOME.to_python_identifier()} else Exit.FAILED
+
+
+def _problems(events: Iterable[dg.DagsterEvent]) -> Iterable[str]:
+    """The sentences of failed checks and steps, each once."""
+    told: dict[str, None] = {}
+    blocked = False
+    for event in events:
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            evaluation = event.asset_check_evaluation_data
+            if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
+                blocked = True
+                told[evaluation.description or _failed_dbt_test(evaluation)] = None
+        elif event.is_step_failure and event.step_failure_data.user_failure_data:
+            told[event.step_failure_data.user_failure_data.description or ""] = None
+        elif event.is_step_failure and not blocked:
+            told[_step_error(event)] = None
+    return told
+
+
+def _failed_dbt_test(evaluation: dg.AssetCheckEvaluation) -> str:
+    table = evaluation.asset_key.path[-1]
+    return (
+        f"The dbt test {evaluation.check_name} fails on {table}. Nothing was published. It guards the code, not your "
+        "data: if you changed the dbt project, mend it; otherwise report it."
+    )
+
+
+def _step_error(event: dg.DagsterEvent) -> str:
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    message = error.message.split(": ", 1)[-1].strip() if error is not None else "no message"
+    return f"The step {event.step_key} failed: {message}"
+
+
+def _published(events: Iterable[dg.DagsterEvent]) -> bool | None:
+    for event in events:
+        if event.is_step_materialization and event.asset_key == PUBLISHED_MART:
+            changed = event.step_materialization_data.materialization.metadata["changed"]
+            return bool(changed.value)
+    return None

@@ -1,0 +1,29 @@
+"""The asset keys at which stages meet, their groups in the order of the flow, and the metadata they share."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+LANDED_FILES = dg.AssetKey(["landing", "files"])
+PUBLISHED_MART = dg.AssetKey("published_mart")
+OUTCOME = dg.AssetKey("outcome")
+
+# One group per layer; the letter keeps them in the order of the flow wherever they are listed.
+GROUPS = {
+    "landing": "a_landing",
+    "raw": "b_raw",
+    "seeds": "c_seeds",
+    "staging": "d_staging",
+    "intermediate": "e_intermediate",
+    "marts": "f_marts",
+    "publication": "g_publication",
+    "outcome": "h_outcome",
+}
+# What an operator is told about a source that failed or a file that was refused: a JSON list of sentences in the
+# metadata of the pull assets, from which the outcome of the run is made.
+PROBLEMS = "problems"
+
+
+def table(layer: str, name: str) -> dg.AssetKey:
+    """The asset of a table of the working database."""
+    return dg.AssetKey([layer, name])

@@ -1,0 +1,366 @@
+"""The landing zone: alone writes and lists loads. What a payload means is unknown here.
+
+A load is a directory ``landing/<source>/<stream>/<load_seq>-<load_id>/`` of Parquet parts and a manifest. It is written
+below ``landing/.tmp`` and becomes visible in one rename, its cursor inside, so rows and cursor commit together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from connectors.base import Mode, Page, Record
+from nps_pipeline.errors import PipelineError
+from nps_pipeline.home import Home, fsync_directory, fsync_file, lock
+
+SCHEMA_VERSION = 1
+_PART_FIELDS: list[pa.Field[Any]] = [
+    pa.field("record_id", pa.string()),
+    pa.field("payload", pa.string()),
+    pa.field("source_version", pa.timestamp("us", tz="UTC")),
+    pa.field("is_deleted", pa.bool_()),
+    pa.field("row_no", pa.int64()),
+    pa.field("extracted_at", pa.timestamp("us", tz="UTC")),
+]
+_PART_SCHEMA = pa.schema(_PART_FIELDS)
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_DIRECTORY = re.compile(r"(\d{8})-(.+)")
+
+
+class LandingError(PipelineError):
+    """The landing zone is not as this module leaves it; the text names the directory and the remedy."""
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """The survey file that a load came from; ``bytes`` is its size."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """One Parquet file of a load."""
+
+    name: str
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What one load brought: written last, read by every later stage."""
+
+    load_id: str
+    load_seq: int
+    source: str
+    stream: str
+    mode: Mode
+    cursor_before: Mapping[str, Any]
+    cursor_after: Mapping[str, Any]
+    rows: int
+    reread_rows: int
+    deleted_rows: int
+    source_count: int | None
+    requests: int
+    bytes: int
+    started_at: str
+    finished_at: str
+    connector_version: str
+    mapping_hash: str
+    parts: Sequence[Part] = ()
+    file: LandedFile | None = None
+    replaces: Sequence[str] = ()
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class Load:
+    """A visible load: its directory and its manifest."""
+
+    path: Path
+    manifest: Manifest
+
+    @property
+    def parts(self) -> list[Path]:
+        """The Parquet files, in order."""
+        return [self.path / part.name for part in self.manifest.parts]
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    """What a new load is to be: the stream it belongs to and what its manifest says besides the rows.
+
+    ``replaces`` names load ids (of any stream of the source) whose rows this load supersedes as a whole.
+    """
+
+    source: str
+    stream: str
+    mode: Mode
+    connector_version: str
+    mapping_hash: str
+    file: LandedFile | None = None
+    replaces: Sequence[str] = ()
+    source_count: int | None = None
+
+
+@dataclass(frozen=True)
+class LandingResult:
+    """What landing did: the new load, or None when the source had nothing new; ``reread_rows`` were landed before."""
+
+    load: Load | None
+    reread_rows: int
+
+
+def list_loads(home: Home, source: str | None = None, stream: str | None = None) -> list[Load]:
+    """Every visible load, ordered by source, stream and load_seq.
+
+    Raises:
+        LandingError: A load directory has no readable manifest, or one of a newer version of this pipeline.
+    """
+    directories = sorted(home.landing.glob(f"{source or '[!.]*'}/{stream or '*'}/*-*"))
+    return [Load(path, _read_manifest(path)) for path in directories]
+
+
+def land(home: Home, request: LoadRequest, pages: Iterable[Page]) -> LandingResult:
+    """Write the pages of one stream as one load; nothing is visible unless all of it is.
+
+    A row that equals its record's latest landed version (record_id, source_version, is_deleted, payload) is counted as
+    re-read and not landed again, except against loads that this one replaces. With no new row and an unmoved cursor
+    there is no load. Memory is bounded by the page.
+
+    Args:
+        home: The state directory.
+        request: The stream and the manifest's facts.
+        pages: Pages in the order in which the source served them.
+
+    Raises:
+        HomeLockedError: Another writer of this stream is at work.
+        LandingError: A name that cannot be a directory name, or a damaged landing zone.
+    """
+    for name in (request.source, request.stream):
+        if not _NAME.fullmatch(name):
+            raise LandingError(f"{name!r} cannot name a source or stream: use lower-case letters, digits and _.")
+    with lock(home, f"landing-{request.source}-{request.stream}", f"landing {request.source}/{request.stream}"):
+        earlier = list_loads(home, request.source, request.stream)
+        started = datetime.now(UTC)
+        load_id = f"{started:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}"
+        scratch = _fresh_scratch(home, request, load_id)
+        try:
+            draft = _write_part(scratch, pages, started)
+            reread = _drop_reread(scratch, [load for load in earlier if load.manifest.load_id not in request.replaces])
+            cursor_before = earlier[-1].manifest.cursor_after if earlier else {}
+            cursor_after = draft.cursor or cursor_before
+            rows = draft.rows - reread.rows
+            if rows == 0 and cursor_after == cursor_before and not request.replaces:
+                return LandingResult(None, reread.rows)
+            manifest = Manifest(
+                load_id=load_id,
+                load_seq=1 + max((load.manifest.load_seq for load in earlier), default=0),
+                source=request.source,
+                stream=request.stream,
+                mode=request.mode,
+                cursor_before=cursor_before,
+                cursor_after=cursor_after,
+                rows=rows,
+                reread_rows=reread.rows,
+                deleted_rows=draft.deleted_rows - reread.deleted_rows,
+                source_count=request.source_count,
+                requests=draft.requests,
+                bytes=draft.bytes,
+                started_at=started.isoformat(),
+                finished_at=datetime.now(UTC).isoformat(),
+                connector_version=request.connector_version,
+                mapping_hash=request.mapping_hash,
+                parts=_seal_parts(scratch, rows),
+                file=request.file,
+                replaces=tuple(request.replaces),
+            )
+            return LandingResult(_make_visible(home, scratch, manifest), reread.rows)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+@dataclass
+class _Tally:
+    rows: int = 0
+    deleted_rows: int = 0
+    requests: int = 0
+    bytes: int = 0
+    cursor: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _fresh_scratch(home: Home, request: LoadRequest, load_id: str) -> Path:
+    prefix = f"{request.source}.{request.stream}."
+    root = home.landing / ".tmp"
+    if not root.exists():
+        root.mkdir(parents=True)
+        fsync_directory(home.root)
+    for leftover in root.glob(f"{prefix}*"):  # of a writer that was killed: we hold its lock, so it is dead
+        shutil.rmtree(leftover)
+    scratch = root / f"{prefix}{load_id}"
+    scratch.mkdir()
+    return scratch
+
+
+def _write_part(scratch: Path, pages: Iterable[Page], extracted_at: datetime) -> _Tally:
+    tally = _Tally()
+    with pq.ParquetWriter(scratch / "part-00000.parquet", _PART_SCHEMA, compression="zstd") as writer:
+        for page in pages:
+            if page.records:
+                writer.write_batch(_batch(page.records, tally.rows, extracted_at))
+            tally.rows += len(page.records)
+            tally.deleted_rows += sum(record.is_deleted for record in page.records)
+            tally.requests += page.requests
+            tally.bytes += page.bytes
+            tally.cursor = page.cursor or tally.cursor
+    return tally
+
+
+def _batch(records: Sequence[Record], first_row_no: int, extracted_at: datetime) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.array([record.record_id for record in records], pa.string()),
+            pa.array([record.payload for record in records], pa.string()),
+            pa.array([record.source_version for record in records], pa.timestamp("us", tz="UTC")),
+            pa.array([record.is_deleted for record in records], pa.bool_()),
+            pa.array(range(first_row_no, first_row_no + len(records)), pa.int64()),
+            pa.array([extracted_at] * len(records), pa.timestamp("us", tz="UTC")),
+        ],
+        schema=_PART_SCHEMA,
+    )
+
+
+def _drop_reread(scratch: Path, earlier: Sequence[Load]) -> _Tally:
+    """Rewrite the part without the rows that equal their record's latest landed version; count them."""
+    landed = [(str(part), load.manifest.load_seq) for load in earlier for part in load.parts]
+    if not landed:
+        return _Tally()
+    part, kept = scratch / "part-00000.parquet", scratch / "kept.parquet"
+    with duckdb.connect(":memory:", config={"temp_directory": str(scratch / "spill"), "threads": 2}) as connection:
+        connection.execute("create table landed_parts (path varchar, load_seq bigint)")
+        connection.executemany("insert into landed_parts values (?, ?)", landed)
+        connection.execute(
+            """
+            create table reread as
+            with latest as (
+                select old.record_id, old.source_version, old.is_deleted, old.payload
+                from read_parquet($paths, filename = true) as old
+                inner join landed_parts on landed_parts.path = old.filename
+                where old.record_id in (select record_id from read_parquet($part))
+                qualify row_number() over (
+                    partition by old.record_id
+                    order by old.source_version desc nulls last, landed_parts.load_seq desc, old.row_no desc
+                ) = 1
+            )
+            select new.row_no, new.is_deleted
+            from read_parquet($part) as new
+            inner join latest
+                on latest.record_id = new.record_id
+                and latest.source_version is not distinct from new.source_version
+                and latest.is_deleted = new.is_deleted
+                and latest.payload = new.payload
+            """,
+            {"paths": [path for path, _ in landed], "part": str(part)},
+        )
+        rows, deleted = connection.execute("select count(*), count(*) filter (is_deleted) from reread").fetchall()[0]
+        if rows:
+            connection.execute(
+                f"""
+                copy (
+                    select * from read_parquet({_literal(part)})
+                    where row_no not in (select row_no from reread) order by row_no
+                ) to {_literal(kept)} (format parquet, compression zstd)
+                """
+            )
+            kept.replace(part)
+    shutil.rmtree(scratch / "spill", ignore_errors=True)
+    return _Tally(rows=rows, deleted_rows=deleted)
+
+
+def _literal(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def _seal_parts(scratch: Path, rows: int) -> tuple[Part, ...]:
+    path = scratch / "part-00000.parquet"
+    if rows == 0:
+        path.unlink()
+        return ()
+    fsync_file(path)
+    return (Part(path.name, rows, sha256_of(path)),)
+
+
+def _make_visible(home: Home, scratch: Path, manifest: Manifest) -> Load:
+    document = scratch / "manifest.json"
+    document.write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
+    fsync_file(document)
+    fsync_directory(scratch)
+    stream = home.landing / manifest.source / manifest.stream
+    for directory in (stream.parent, stream):
+        if not directory.exists():
+            directory.mkdir()
+            fsync_directory(directory.parent)
+    final = stream / f"{manifest.load_seq:08d}-{manifest.load_id}"
+    os.rename(scratch, final)  # noqa: PTH104 - rename refuses an existing directory; the Path form reads as if it replaced
+    fsync_directory(stream)
+    return Load(final, manifest)
+
+
+def _read_manifest(directory: Path) -> Manifest:
+    remedy = "Restore this directory from a backup or remove it; the other loads are untouched."
+    try:
+        document = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise LandingError(f"The load {directory} has no readable manifest.json. {remedy}") from None
+    if document.get("schema_version") != SCHEMA_VERSION:
+        raise LandingError(
+            f"The load {directory} was written in format {document.get('schema_version')}, this version reads "
+            f"format {SCHEMA_VERSION}. Run the version of the pipeline that wrote it."
+        )
+    document["parts"] = tuple(Part(**part) for part in document["parts"])
+    document["file"] = LandedFile(**document["file"]) if document["file"] else None
+    manifest = Manifest(**document)
+    match = _DIRECTORY.fullmatch(directory.name)
+    if not match or (int(match[1]), match[2]) != (manifest.load_seq, manifest.load_id):
+        raise LandingError(f"The load {directory} was renamed: its manifest says another load. {remedy}")
+    return manifest
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, hexadecimal."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def verify(load: Load) -> None:
+    """Prove that the parts are the bytes that were landed.
+
+    Raises:
+        LandingError: A part is missing or differs from its manifest.
+    """
+    for part, path in zip(load.manifest.parts, load.parts, strict=True):
+        if not path.is_file() or sha256_of(path) != part.sha256:
+            raise LandingError(
+                f"{path} is missing or differs from what was landed. Restore it from a backup; nothing was published."
+            )
+
+
+def by_file(home: Home, source: str, sha256: str) -> Iterator[Load]:
+    """The loads that came from a file with these bytes."""
+    return (load for load in list_loads(home, source) if load.manifest.file and load.manifest.file.sha256 == sha256)

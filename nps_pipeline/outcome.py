@@ -1,0 +1,44 @@
+"""Outcome: the last step of a run, which fails when the run published but something was left behind."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+
+from nps_pipeline.keys import GROUPS, OUTCOME, PROBLEMS, PUBLISHED_MART
+
+
+def outcome(sources: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
+    """The asset that makes a degraded run visible: a source that raised would have stopped the others.
+
+    Args:
+        sources: The assets of the pull stage, whose metadata names their problems.
+    """
+
+    @dg.asset(
+        key=OUTCOME,
+        deps=[PUBLISHED_MART, *sources],
+        group_name=GROUPS["outcome"],
+        kinds={"python"},
+        description="Fails when the run published, but a source failed or a file was refused.",
+    )
+    def asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        problems = [problem for key in sources for problem in problems_of(context.instance, key, context.run.run_id)]
+        if problems:
+            raise dg.Failure(
+                description="\n".join(["Published, but degraded:", *problems]),
+                metadata={PROBLEMS: dg.MetadataValue.json(problems)},
+                allow_retries=False,
+            )
+        return dg.MaterializeResult(metadata={PROBLEMS: dg.MetadataValue.json([])})
+
+    return asset
+
+
+def problems_of(instance: dg.DagsterInstance, key: dg.AssetKey, run_id: str) -> list[str]:
+    """What the asset reported in this run; nothing if the run did not contain it."""
+    event = instance.get_latest_materialization_event(key)
+    if event is None or event.run_id != run_id or event.asset_materialization is None:
+        return []
+    value = event.asset_materialization.metadata.get(PROBLEMS)
+    problems = value.value if isinstance(value, dg.JsonMetadataValue) else None
+    return [str(problem) for problem in problems] if isinstance(problems, list) else []

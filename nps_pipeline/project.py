@@ -1,0 +1,95 @@
+"""Where the dbt project and the suites lie, the hash of that code, and the dbt manifest that Dagster loads."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from nps_pipeline import __version__
+from nps_pipeline.errors import PipelineError
+
+ROOT = Path(__file__).resolve().parent.parent
+DBT_PROJECT = ROOT / "dbt_project"
+SUITES = ROOT / "expectations" / "suites"
+DBT = Path(sys.executable).with_name("dbt")
+MANIFEST = DBT_PROJECT / "target" / "manifest.json"
+_MANIFEST_STAMP = DBT_PROJECT / "target" / "manifest.stamp"
+_DBT_FOLDERS = ("models", "macros", "seeds", "tests")
+
+
+class ProjectError(PipelineError):
+    """The dbt project cannot be prepared; the text says why."""
+
+
+def dbt_files() -> Iterator[Path]:
+    """The files that make up the dbt project, in a stable order."""
+    yield DBT_PROJECT / "dbt_project.yml"
+    yield DBT_PROJECT / "profiles.yml"
+    for folder in _DBT_FOLDERS:
+        yield from sorted(path for path in (DBT_PROJECT / folder).rglob("*") if path.is_file())
+
+
+def suite_files() -> list[Path]:
+    """The suites of the gate."""
+    return sorted(SUITES.glob("*.yaml"))
+
+
+def dbt_hash() -> str:
+    """Hash of the dbt project, hexadecimal: another one means that everything is parsed and built anew."""
+    return _hash_of(dbt_files())
+
+
+def code_hash() -> str:
+    """Hash of the code that decides a publication's content: dbt project, suites and version, hexadecimal."""
+    return hashlib.sha256(f"{__version__} {dbt_hash()} {_hash_of(suite_files())}".encode()).hexdigest()
+
+
+def _hash_of(paths: Iterator[Path] | list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(ROOT)} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+@cache
+def reasons() -> dict[str, dict[str, str]]:
+    """The closed list of reasons: reason -> its class, description and remedy."""
+    with (DBT_PROJECT / "seeds" / "reasons.csv").open(encoding="utf-8", newline="") as handle:
+        return {row["reason"]: row for row in csv.DictReader(handle)}
+
+
+@cache
+def standard_terms(seed: str) -> frozenset[str]:
+    """The spellings that a seed of standard terms knows (``channels`` or ``touchpoints``)."""
+    with (DBT_PROJECT / "seeds" / f"{seed}.csv").open(encoding="utf-8", newline="") as handle:
+        return frozenset(row["term"] for row in csv.DictReader(handle))
+
+
+def dbt_environment() -> dict[str, str]:
+    """The environment in which dbt runs: no telemetry, no log file beside the project."""
+    return {**os.environ, "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DBT_LOG_LEVEL_FILE": "none"}
+
+
+def prepare_manifest() -> Path:
+    """Make the manifest that Dagster loads, unless it already belongs to the project's files as they are.
+
+    Raises:
+        ProjectError: dbt cannot parse the project.
+    """
+    wanted = dbt_hash()
+    if MANIFEST.exists() and _MANIFEST_STAMP.exists() and _MANIFEST_STAMP.read_text() == wanted:
+        return MANIFEST
+    command = [str(DBT), "--quiet", "parse", "--project-dir", str(DBT_PROJECT), "--profiles-dir", str(DBT_PROJECT)]
+    parsed = subprocess.run(command, env=dbt_environment(), capture_output=True, text=True, check=False)  # noqa: S603
+    if parsed.returncode:
+        raise ProjectError(f"dbt cannot parse {DBT_PROJECT}:\n{parsed.stdout.strip() or parsed.stderr.strip()}")
+    _MANIFEST_STAMP.write_text(wanted)
+    return MANIFEST

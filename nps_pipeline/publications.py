@@ -1,0 +1,160 @@
+"""The published side: candidates, publications and the one link that is swapped. What is in a mart is unknown here.
+
+``publish/publications/<publication_id>/`` holds what belongs together; ``publish/current`` names the directory that
+counts; ``publish/mart.duckdb`` is the path that BI tools are given.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nps_pipeline import warehouse
+from nps_pipeline.errors import PipelineError
+from nps_pipeline.home import Home, fsync_directory, fsync_file
+
+MART = "mart.duckdb"
+REPORT = "report.html"
+DOCUMENT = "publication.json"
+
+
+class PublicationError(PipelineError):
+    """The published side is not as this module leaves it, or holds nothing yet; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One complete, immutable publication."""
+
+    directory: Path
+    facts: dict[str, Any]
+
+    @property
+    def publication_id(self) -> str:
+        """Its name, also the directory's."""
+        return str(self.facts["publication_id"])
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the inputs that it was built from."""
+        return str(self.facts["fingerprint"])
+
+    @property
+    def mart(self) -> Path:
+        """The DuckDB file."""
+        return self.directory / MART
+
+    @property
+    def report(self) -> Path:
+        """The HTML report."""
+        return self.directory / REPORT
+
+
+def current(home: Home) -> Publication | None:
+    """The publication that readers see now; None before the first.
+
+    Raises:
+        PublicationError: The link points to something that is no publication.
+    """
+    link = home.publish / "current"
+    if not link.is_symlink():
+        return None
+    return _read(link.resolve())
+
+
+def require_current(home: Home) -> Publication:
+    """The publication that readers see now.
+
+    Raises:
+        PublicationError: Nothing was published yet.
+    """
+    publication = current(home)
+    if publication is None:
+        raise PublicationError(f"Nothing is published yet below {home.root}. Start with `nps run`.")
+    return publication
+
+
+def history(home: Home) -> list[Publication]:
+    """Every publication on disk, the oldest first."""
+    return [_read(path) for path in sorted((home.publish / "publications").glob("[!.]*"))]
+
+
+def candidate(home: Home, run_id: str) -> Path:
+    """The candidate of this run: the contract tables of the working database, copied once and closed.
+
+    Candidates of other runs are removed: the caller holds the run lock, so they belong to runs that ended.
+
+    Raises:
+        WarehouseError: Nothing was built yet.
+    """
+    root = home.publish / ".candidates"
+    directory = root / run_id
+    if directory.exists():
+        return directory
+    shutil.rmtree(root, ignore_errors=True)
+    incomplete = root / f".{run_id}"
+    incomplete.mkdir(parents=True)
+    warehouse.export_contract(home, incomplete)
+    incomplete.rename(directory)
+    return directory
+
+
+def discard(directory: Path) -> None:
+    """Remove a candidate that is not to be published."""
+    shutil.rmtree(directory)
+
+
+def swap(home: Home, directory: Path, facts: dict[str, Any], keep: int) -> Publication:
+    """Publish a candidate: its files reach the disk, it gets its name, then one link is renamed into place.
+
+    Args:
+        home: The state directory.
+        directory: The candidate, complete but for ``publication.json``.
+        facts: The content of ``publication.json``; ``publication_id`` names the directory.
+        keep: How many publications stay on disk.
+    """
+    (directory / DOCUMENT).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    for path in sorted(directory.rglob("*")):
+        (fsync_directory if path.is_dir() else fsync_file)(path)
+    fsync_directory(directory)
+    publications = home.publish / "publications"
+    publications.mkdir(exist_ok=True)
+    final = publications / str(facts["publication_id"])
+    directory.rename(final)
+    fsync_directory(publications)
+    _point(home.publish / "mart.duckdb", Path("current") / MART)
+    _point(home.publish / "current", Path("publications") / final.name)
+    _prune(home, keep)
+    return _read(final)
+
+
+def _point(link: Path, target: Path) -> None:
+    if link.is_symlink() and link.readlink() == target:
+        return
+    fresh = link.with_name(f".{link.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    os.replace(fresh, link)  # noqa: PTH105 - the one atomic step, named as what it is
+    fsync_directory(link.parent)
+
+
+def _prune(home: Home, keep: int) -> None:
+    now = current(home)
+    others = [publication for publication in history(home) if now is None or publication.directory != now.directory]
+    for publication in others[: max(0, len(others) - keep + 1)]:
+        shutil.rmtree(publication.directory)
+
+
+def _read(directory: Path) -> Publication:
+    try:
+        facts = json.loads((directory / DOCUMENT).read_text(encoding="utf-8"))
+        return Publication(directory, dict(facts))
+    except (OSError, ValueError):
+        raise PublicationError(
+            f"{directory} is no complete publication. Remove it, or point {directory.parent.parent / 'current'} to "
+            "another one; `nps run` publishes again."
+        ) from None

@@ -1,0 +1,131 @@
+"""Publish: a judged candidate becomes the publication that everyone reads, or nothing changes at all."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import dagster as dg
+
+from expectations.suites import Suite
+from expectations.verdict import Verdict, judge, read_verdict
+from nps_pipeline import __version__, publications, warehouse
+from nps_pipeline.keys import GROUPS, PUBLISHED_MART, table
+from nps_pipeline.progress import tell
+from nps_pipeline.publications import Publication
+from nps_pipeline.resources import Run
+from nps_pipeline.settings import Settings
+
+
+class RenderReport(Protocol):
+    """Makes the HTML page of a closed mart."""
+
+    def __call__(self, mart: Path, *, comments: Literal["shown", "hidden"]) -> str:
+        """Return the page."""
+        ...
+
+
+class GateRefusedError(Exception):
+    """The candidate must not be published; the text has one sentence per check that says so."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What publishing did: ``changed`` is False when the same content is published already."""
+
+    publication: Publication
+    changed: bool
+    verdict: Verdict
+
+
+def publish(settings: Settings, run_id: str, suites: Sequence[Suite], render_report: RenderReport) -> Published:
+    """Judge the candidate unless this run's gate did, then publish it if its content is new.
+
+    Args:
+        settings: The configuration.
+        run_id: Names the candidate, so that a run judges and publishes the same one.
+        suites: What the candidate is judged by.
+        render_report: Makes the HTML page from a closed mart.
+
+    Raises:
+        GateRefusedError: A critical check failed or could not run; the last publication stays as it is.
+        WarehouseError: Nothing was built yet.
+    """
+    home = settings.home
+    facts = warehouse.work_publication(home)
+    candidate = publications.candidate(home, run_id)
+    verdict = read_verdict(candidate, suites)
+    if verdict is None:
+        verdict = judge(candidate, facts["publication_id"], facts["fingerprint"], suites)
+    if not verdict.passed:
+        raise GateRefusedError(_refusal(verdict))
+    now = publications.current(home)
+    if now is not None and now.fingerprint == facts["fingerprint"]:
+        publications.discard(candidate)
+        return Published(now, changed=False, verdict=verdict)
+    page = render_report(candidate / publications.MART, comments=settings.configuration.reporting.comments)
+    (candidate / publications.REPORT).write_text(page, encoding="utf-8")
+    document = _document(facts, verdict)
+    return Published(publications.swap(home, candidate, document, settings.configuration.publish.keep), True, verdict)
+
+
+def _refusal(verdict: Verdict) -> str:
+    sentences = [result.message() for result in verdict.blocking]
+    return "\n".join(["Nothing was published; the last publication stays as it is.", *sentences])
+
+
+def _document(facts: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
+    return {
+        "publication_id": facts["publication_id"],
+        "published_at": facts["published_at"].isoformat(),
+        "as_of_date": facts["as_of_date"].isoformat(),
+        "fingerprint": facts["fingerprint"],
+        "mart_sha256": verdict.mart_sha256,
+        "suites_hash": verdict.suites_hash,
+        "pipeline_version": __version__,
+    }
+
+
+def published_mart(suites: Sequence[Suite], render_report: RenderReport) -> dg.AssetsDefinition:
+    """The asset at which everything becomes visible.
+
+    Args:
+        suites: What the candidate is judged by.
+        render_report: Makes the HTML page from a closed mart.
+    """
+
+    @dg.asset(
+        key=PUBLISHED_MART,
+        deps=[table("marts", name) for name in warehouse.CONTRACT_TABLES],
+        group_name=GROUPS["publication"],
+        kinds={"duckdb", "parquet"},
+        description="The mart that BI tools read: judged, hashed and swapped in by one rename.",
+    )
+    def asset(context: dg.AssetExecutionContext, run: Run) -> dg.MaterializeResult:  # type: ignore[type-arg]
+        started = time.monotonic()
+        try:
+            published = publish(run.settings, context.run.run_id, suites, render_report)
+        except GateRefusedError as refusal:
+            raise dg.Failure(description=str(refusal), allow_retries=False) from None
+        tell(context, _told(published))
+        return dg.MaterializeResult(
+            metadata={
+                "publication_id": published.publication.publication_id,
+                "changed": published.changed,
+                "mart_sha256": published.publication.facts["mart_sha256"],
+                "report": dg.MetadataValue.path(str(published.publication.report)),
+                "seconds": round(time.monotonic() - started, 3),
+            }
+        )
+
+    return asset
+
+
+def _told(published: Published) -> str:
+    if published.changed:
+        return f"Published {published.publication.publication_id}."
+    return (
+        f"Nothing new to publish: content, configuration, code and date are those of "
+        f"{published.publication.publication_id}."
+    )

@@ -1,0 +1,182 @@
+"""Transform: pin the loads of this run, copy them into the working database, build the dbt project on them."""
+
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtCliResource, dbt_assets
+
+from connectors.base import Stream
+from nps_pipeline import landing, project, warehouse
+from nps_pipeline.keys import GROUPS, table
+from nps_pipeline.landing import Load
+from nps_pipeline.progress import tell
+from nps_pipeline.resources import Run
+from nps_pipeline.settings import Settings
+
+Clock = Callable[[], datetime]
+DeclaredStreams = Callable[[Settings], Sequence[Stream]]
+RAW_TABLES = {
+    "loads": "The loads pinned for this run: later ones wait for the next.",
+    "records": "Their rows, as landed. A load is copied once.",
+    "run": "The parameters of this run: date, time zone, minimum, hashes.",
+    "source_order": "Which copy of an answer wins.",
+}
+
+
+def utc_now() -> datetime:
+    """The present moment; the only clock of the stage."""
+    return datetime.now(UTC)
+
+
+def pin(settings: Settings, streams: Sequence[Stream]) -> list[tuple[Load, Stream, str]]:
+    """The loads of declared streams as they are at this moment, each with its stream and the declaration's hash."""
+    declared = {(stream.source, stream.name): stream for stream in streams}
+    loads = landing.list_loads(settings.home)
+    pinned = [(load, declared.get((load.manifest.source, load.manifest.stream))) for load in loads]
+    return [(load, stream, fields_hash(stream)) for load, stream in pinned if stream is not None]
+
+
+def fields_hash(stream: Stream) -> str:
+    """Hash of where a stream's conformed fields sit: another one means that its loads are parsed anew."""
+    return hashlib.sha256(json.dumps(dict(stream.fields), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def run_parameters(settings: Settings, now: datetime) -> warehouse.RunParameters:
+    """What the build depends on besides landing.
+
+    Args:
+        settings: The configuration.
+        now: The moment of the run, aware; its local date in the reporting time zone becomes ``as_of_date``.
+    """
+    reporting = settings.configuration.reporting
+    instant = now.astimezone(UTC)
+    return warehouse.RunParameters(
+        publication_id=f"{instant:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}",
+        published_at=instant.replace(tzinfo=None),
+        as_of_date=instant.astimezone(ZoneInfo(reporting.timezone)).date(),
+        timezone=reporting.timezone,
+        min_n=reporting.min_n,
+        code_hash=project.code_hash(),
+        configuration_hash=settings.content_hash(),
+    )
+
+
+def stream_variables(streams: Sequence[Stream]) -> list[dict[str, Any]]:
+    """The declarations as dbt reads them (``var('streams')``)."""
+    return [
+        {"source": stream.source, "stream": stream.name, "role": stream.role, "fields": dict(stream.fields)}
+        for stream in sorted(streams, key=lambda stream: (stream.source, stream.name))
+    ]
+
+
+class _Translator(DagsterDbtTranslator):
+    """A dbt node's asset: key = layer / name, one group per layer in the order of the flow."""
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        return table(_layer(dbt_resource_props), dbt_resource_props["name"])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        return GROUPS[_layer(dbt_resource_props)]
+
+
+def _layer(properties: Mapping[str, Any]) -> str:
+    return str(properties["schema"])
+
+
+def raw_assets(landed: Sequence[dg.AssetKey], declared_streams: DeclaredStreams, clock: Clock) -> dg.AssetsDefinition:
+    """The raw tables: the pinned loads and the run's parameters.
+
+    Args:
+        landed: The assets of the pull stage.
+        declared_streams: Which streams are declared, asked when the run starts.
+        clock: Says when the run is.
+    """
+
+    @dg.multi_asset(
+        name="raw",
+        specs=[
+            dg.AssetSpec(
+                table("raw", name),
+                deps=list(landed),
+                group_name=GROUPS["raw"],
+                kinds={"duckdb"},
+                description=description,
+            )
+            for name, description in RAW_TABLES.items()
+        ],
+    )
+    def raw(context: dg.AssetExecutionContext, run: Run) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+        settings = run.settings
+        pinned = pin(settings, declared_streams(settings))
+        parameters = run_parameters(settings, clock())
+        copied = warehouse.ingest(settings.home, pinned, parameters, settings.configuration.deduplication.order)
+        rows = sum(load.manifest.rows for load, _, _ in pinned)
+        tell(context, f"{len(pinned)} loads pinned, {copied} of them new; {rows:,} rows.")
+        metadata: dict[str, dict[str, Any]] = {
+            "loads": {"dagster/row_count": len(pinned), "new_loads": copied},
+            "records": {"dagster/row_count": rows},
+            "run": {"publication_id": parameters.publication_id, "as_of_date": str(parameters.as_of_date)},
+            "source_order": {"dagster/row_count": len(settings.configuration.deduplication.order)},
+        }
+        for name in RAW_TABLES:
+            yield dg.MaterializeResult(asset_key=table("raw", name), metadata=metadata[name])
+
+    return raw
+
+
+def dbt_models(declared_streams: DeclaredStreams) -> dg.AssetsDefinition:
+    """Every seed and model of the dbt project as an asset, every dbt test as a check on what it tests."""
+
+    @dbt_assets(
+        manifest=project.MANIFEST,
+        name="dbt",
+        dagster_dbt_translator=_Translator(),
+        exclude="resource_type:unit_test",
+    )
+    def dbt(context: dg.AssetExecutionContext, run: Run) -> Iterator[Any]:
+        settings = run.settings
+        arguments = ["build", "--vars", json.dumps({"streams": stream_variables(declared_streams(settings))})]
+        if warehouse.built_from(settings.home) != project.dbt_hash():
+            arguments.append("--full-refresh")
+        with run.dbt_environment():
+            cli = DbtCliResource(
+                project_dir=str(project.DBT_PROJECT),
+                profiles_dir=str(project.DBT_PROJECT),
+                dbt_executable=str(project.DBT),
+            )
+            # a target folder of the home's own: dbt then finds what it parsed in the run before
+            invocation = cli.cli(arguments, context=context, target_path=settings.home.dbt, raise_on_error=False)
+            events = list(invocation.stream())
+        yield from _with_row_counts(events, warehouse.work_row_counts(settings.home))
+        if not invocation.is_successful():
+            raise dg.Failure(description=_failed_nodes(invocation), allow_retries=False)
+        warehouse.mark_built_from(settings.home, project.dbt_hash())
+        tell(context, f"{len(events)} models, seeds and tests built.")
+
+    return dbt
+
+
+def _with_row_counts(events: Iterable[Any], counts: Mapping[tuple[str, str], int]) -> Iterator[Any]:
+    """The events with the rows of their tables: they can only be counted when dbt has let go of the file."""
+    rows = {table(*name).to_python_identifier(): count for name, count in counts.items()}
+    for event in events:
+        if isinstance(event, dg.Output) and event.output_name in rows:
+            yield event.with_metadata({**event.metadata, "dagster/row_count": rows[event.output_name]})
+        else:
+            yield event
+
+
+def _failed_nodes(invocation: DbtCliInvocation) -> str:
+    """Which nodes failed, by name: what dbt says about them can quote cells, so it stays in dbt's own log."""
+    results = invocation.get_artifact("run_results.json")["results"]
+    failed = [result["unique_id"].split(".")[2] for result in results if result["status"] in {"error", "fail"}]
+    return (
+        f"dbt could not build the mart: {', '.join(failed) or 'it did not start'}. Nothing was published. "
+        "If you changed the dbt project or a seed, mend that; otherwise report it with the log of the run."
+    )
