@@ -11,7 +11,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 demo: $(INSTALLED)
-	@$(BIN)/python -m demo
+	@$(BIN)/python -m sandbox.demo
 
 test: check
 	@$(BIN)/pytest -n 2

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import dagster as dg
 
 from expectations.suites import load_suites
@@ -17,11 +20,14 @@ from nps_pipeline.resources import Run
 from nps_pipeline.transform import Clock, dbt_models, raw_assets, utc_now
 
 
-def build_defs(*, clock: Clock = utc_now, quiet: bool = False) -> dg.Definitions:
+def build_defs(
+    *, clock: Clock = utc_now, suite_files: Sequence[Path] | None = None, quiet: bool = False
+) -> dg.Definitions:
     """The whole pipeline. Reads nps.yaml for the schedule and the suites for the checks; opens no state.
 
     Args:
         clock: Says when a run is; a test may hold time still.
+        suite_files: The suites of the gate; the shipped ones unless given.
         quiet: Whether a run in the terminal prints nothing of its progress.
 
     Raises:
@@ -30,7 +36,7 @@ def build_defs(*, clock: Clock = utc_now, quiet: bool = False) -> dg.Definitions
         ProjectError: dbt cannot parse its project.
     """
     configured = settings.load_settings()
-    suites = load_suites(project.suite_files())
+    suites = load_suites(project.suite_files() if suite_files is None else suite_files)
     project.prepare_manifest()
     job = automation.job()
     return dg.Definitions(

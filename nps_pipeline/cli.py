@@ -42,9 +42,10 @@ def main() -> None:
 
 
 @main.command()
+@click.option("--brief", is_flag=True, help="Say what was done, without the figures of the publication.")
 @AS_JSON
 @_sentences
-def run(as_json: bool) -> int:
+def run(brief: bool, as_json: bool) -> int:
     """Run the loop: pull, transform, gate, publish.
 
     Exit code 0: done. 1: failed, nothing was published. 3: published, but a source failed or a file was refused.
@@ -59,7 +60,7 @@ def run(as_json: bool) -> int:
         click.secho(problem, fg="red", err=True)
     if as_json:
         click.echo(json.dumps({"run_id": result.run_id, "exit": int(result.exit), "published": result.published}))
-    elif result.published is not None:
+    elif result.published is not None and not brief:
         _show_current()
     return int(result.exit)
 
@@ -155,7 +156,7 @@ def ui(port: int) -> None:
     workspace = str(project.ROOT / "workspace.yaml")
     command = ["dagster", "dev", "--workspace", workspace, "--host", "127.0.0.1", "--port", str(port)]
     os.chdir(project.ROOT)
-    os.execv(sys.executable, [sys.executable, "-m", *command])  # noqa: S606 - our own interpreter, fixed words
+    os.execv(sys.executable, [sys.executable, "-W", "ignore", "-m", *command])  # noqa: S606 - our own interpreter, fixed words
 
 
 @main.command()

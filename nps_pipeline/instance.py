@@ -12,6 +12,7 @@ from nps_pipeline.settings import Settings
 _DAGSTER_YAML = """\
 # Written by the pipeline; edit it as Dagster documents it.
 telemetry: {enabled: false}
+nux: {enabled: false}
 # One run at a time per home: a second one waits in the queue.
 concurrency: {runs: {max_concurrent_runs: 1}}
 retention:

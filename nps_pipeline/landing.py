@@ -37,7 +37,7 @@ _PART_FIELDS: list[pa.Field[Any]] = [
 ]
 _PART_SCHEMA = pa.schema(_PART_FIELDS)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_DIRECTORY = re.compile(r"(\d{8})-(.+)")
+_PART = "part-00000.parquet"
 
 
 class LandingError(PipelineError):
@@ -133,7 +133,7 @@ def list_loads(home: Home, source: str | None = None, stream: str | None = None)
     Raises:
         LandingError: A load directory has no readable manifest, or one of a newer version of this pipeline.
     """
-    directories = sorted(home.landing.glob(f"{source or '[!.]*'}/{stream or '*'}/*-*"))
+    directories = sorted(home.landing.glob(f"{source or '[!.]*'}/{stream or '[!.]*'}/[!.]*"))
     return [Load(path, _read_manifest(path)) for path in directories]
 
 
@@ -141,8 +141,8 @@ def land(home: Home, request: LoadRequest, pages: Iterable[Page]) -> LandingResu
     """Write the pages of one stream as one load; nothing is visible unless all of it is.
 
     A row that equals its record's latest landed version (record_id, source_version, is_deleted, payload) is counted as
-    re-read and not landed again, except against loads that this one replaces. With no new row and an unmoved cursor
-    there is no load. Memory is bounded by the page.
+    re-read and not landed again; loads that this one or another replaces do not count. With no new row and an unmoved
+    cursor there is no load. Memory is bounded by the page.
 
     Args:
         home: The state directory.
@@ -157,13 +157,15 @@ def land(home: Home, request: LoadRequest, pages: Iterable[Page]) -> LandingResu
         if not _NAME.fullmatch(name):
             raise LandingError(f"{name!r} cannot name a source or stream: use lower-case letters, digits and _.")
     with lock(home, f"landing-{request.source}-{request.stream}", f"landing {request.source}/{request.stream}"):
-        earlier = list_loads(home, request.source, request.stream)
+        of_source = list_loads(home, request.source)
+        replaced = {*request.replaces, *(load_id for load in of_source for load_id in load.manifest.replaces)}
+        earlier = [load for load in of_source if load.manifest.stream == request.stream]
         started = datetime.now(UTC)
         load_id = f"{started:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}"
         scratch = _fresh_scratch(home, request, load_id)
         try:
             draft = _write_part(scratch, pages, started)
-            reread = _drop_reread(scratch, [load for load in earlier if load.manifest.load_id not in request.replaces])
+            reread = _drop_reread(scratch, [load for load in earlier if load.manifest.load_id not in replaced])
             cursor_before = earlier[-1].manifest.cursor_after if earlier else {}
             cursor_after = draft.cursor or cursor_before
             rows = draft.rows - reread.rows
@@ -208,9 +210,7 @@ class _Tally:
 def _fresh_scratch(home: Home, request: LoadRequest, load_id: str) -> Path:
     prefix = f"{request.source}.{request.stream}."
     root = home.landing / ".tmp"
-    if not root.exists():
-        root.mkdir(parents=True)
-        fsync_directory(home.root)
+    root.mkdir(parents=True, exist_ok=True)
     for leftover in root.glob(f"{prefix}*"):  # of a writer that was killed: we hold its lock, so it is dead
         shutil.rmtree(leftover)
     scratch = root / f"{prefix}{load_id}"
@@ -220,7 +220,7 @@ def _fresh_scratch(home: Home, request: LoadRequest, load_id: str) -> Path:
 
 def _write_part(scratch: Path, pages: Iterable[Page], extracted_at: datetime) -> _Tally:
     tally = _Tally()
-    with pq.ParquetWriter(scratch / "part-00000.parquet", _PART_SCHEMA, compression="zstd") as writer:
+    with pq.ParquetWriter(scratch / _PART, _PART_SCHEMA, compression="zstd") as writer:
         for page in pages:
             if page.records:
                 writer.write_batch(_batch(page.records, tally.rows, extracted_at))
@@ -251,46 +251,78 @@ def _drop_reread(scratch: Path, earlier: Sequence[Load]) -> _Tally:
     landed = [(str(part), load.manifest.load_seq) for load in earlier for part in load.parts]
     if not landed:
         return _Tally()
-    part, kept = scratch / "part-00000.parquet", scratch / "kept.parquet"
-    with duckdb.connect(":memory:", config={"temp_directory": str(scratch / "spill"), "threads": 2}) as connection:
-        connection.execute("create table landed_parts (path varchar, load_seq bigint)")
-        connection.executemany("insert into landed_parts values (?, ?)", landed)
-        connection.execute(
-            """
-            create table reread as
-            with latest as (
-                select old.record_id, old.source_version, old.is_deleted, old.payload
-                from read_parquet($paths, filename = true) as old
-                inner join landed_parts on landed_parts.path = old.filename
-                where old.record_id in (select record_id from read_parquet($part))
-                qualify row_number() over (
-                    partition by old.record_id
-                    order by old.source_version desc nulls last, landed_parts.load_seq desc, old.row_no desc
-                ) = 1
-            )
-            select new.row_no, new.is_deleted
-            from read_parquet($part) as new
-            inner join latest
-                on latest.record_id = new.record_id
-                and latest.source_version is not distinct from new.source_version
-                and latest.is_deleted = new.is_deleted
-                and latest.payload = new.payload
-            """,
-            {"paths": [path for path, _ in landed], "part": str(part)},
-        )
+    part, kept, spill = scratch / _PART, scratch / "kept.parquet", scratch / "spill"
+    config: dict[str, Any] = {"temp_directory": str(spill), "memory_limit": "256MB", "threads": 2}
+    with duckdb.connect(":memory:", config=config) as connection:
+        try:
+            _find_reread(connection, part, landed)
+        except duckdb.Error:
+            for load in earlier:  # a damaged part is named; anything else is no user's mistake
+                verify(load)
+            raise
         rows, deleted = connection.execute("select count(*), count(*) filter (is_deleted) from reread").fetchall()[0]
         if rows:
             connection.execute(
                 f"""
                 copy (
-                    select * from read_parquet({_literal(part)})
-                    where row_no not in (select row_no from reread) order by row_no
-                ) to {_literal(kept)} (format parquet, compression zstd)
+                    select * from read_parquet({_literal(part)}) where row_no not in (select row_no from reread)
+                ) to {_literal(kept)} (format parquet, compression zstd, row_group_size 5000)
                 """
             )
             kept.replace(part)
-    shutil.rmtree(scratch / "spill", ignore_errors=True)
+    shutil.rmtree(spill, ignore_errors=True)
     return _Tally(rows=rows, deleted_rows=deleted)
+
+
+def _find_reread(connection: duckdb.DuckDBPyConnection, part: Path, landed: Sequence[tuple[str, int]]) -> None:
+    """Make the table ``reread``. Payloads are compared by their hash, so that none is held in memory."""
+    connection.execute("create table landed_parts (path varchar, load_seq bigint)")
+    connection.executemany("insert into landed_parts values (?, ?)", landed)
+    connection.execute(
+        """
+        create table served as
+        select record_id, source_version, is_deleted, row_no, unhex(sha256(payload)) as payload_hash
+        from read_parquet($part)
+        """,
+        {"part": str(part)},
+    )
+    connection.execute(
+        """
+        create table latest as
+        select old.record_id, old.source_version, old.is_deleted, old.payload_hash
+        from (
+            select record_id, source_version, is_deleted, row_no, filename, unhex(sha256(payload)) as payload_hash
+            from read_parquet($paths, filename = true)
+            where record_id in (select record_id from served)
+        ) as old
+        inner join landed_parts on landed_parts.path = old.filename
+        qualify row_number() over (
+            partition by old.record_id
+            order by old.source_version desc nulls last, landed_parts.load_seq desc, old.row_no desc
+        ) = 1
+        """,
+        {"paths": [path for path, _ in landed]},
+    )
+    # A row that follows another version of the same age in its own load must land, or that one would stay the latest.
+    connection.execute(
+        """
+        create table reread as
+        select row_no, is_deleted
+        from (
+            select
+                served.row_no,
+                served.is_deleted,
+                bool_and(served.is_deleted = latest.is_deleted and served.payload_hash = latest.payload_hash) over (
+                    partition by served.record_id order by served.row_no rows unbounded preceding
+                ) as is_reread
+            from served
+            inner join latest
+                on latest.record_id = served.record_id
+                and latest.source_version is not distinct from served.source_version
+        )
+        where is_reread
+        """
+    )
 
 
 def _literal(path: Path) -> str:
@@ -298,7 +330,7 @@ def _literal(path: Path) -> str:
 
 
 def _seal_parts(scratch: Path, rows: int) -> tuple[Part, ...]:
-    path = scratch / "part-00000.parquet"
+    path = scratch / _PART
     if rows == 0:
         path.unlink()
         return ()
@@ -312,33 +344,40 @@ def _make_visible(home: Home, scratch: Path, manifest: Manifest) -> Load:
     fsync_file(document)
     fsync_directory(scratch)
     stream = home.landing / manifest.source / manifest.stream
-    for directory in (stream.parent, stream):
-        if not directory.exists():
-            directory.mkdir()
-            fsync_directory(directory.parent)
-    final = stream / f"{manifest.load_seq:08d}-{manifest.load_id}"
+    for directory in (home.landing, stream.parent, stream):
+        directory.mkdir(exist_ok=True)
+        fsync_directory(directory.parent)
+    final = home.landing / _place(manifest)
     os.rename(scratch, final)  # noqa: PTH104 - rename refuses an existing directory; the Path form reads as if it replaced
     fsync_directory(stream)
     return Load(final, manifest)
+
+
+def _place(manifest: Manifest) -> Path:
+    """The directory of a load, relative to the landing zone."""
+    return Path(manifest.source, manifest.stream, f"{manifest.load_seq:08d}-{manifest.load_id}")
 
 
 def _read_manifest(directory: Path) -> Manifest:
     remedy = "Restore this directory from a backup or remove it; the other loads are untouched."
     try:
         document = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        version = int(document["schema_version"])
+        if version == SCHEMA_VERSION:
+            document["parts"] = tuple(Part(**part) for part in document["parts"])
+            document["file"] = LandedFile(**document["file"]) if document["file"] else None
+            document["replaces"] = tuple(document["replaces"])
+            manifest = Manifest(**document)
+            place = _place(manifest)
+    except (OSError, ValueError, TypeError, KeyError):
         raise LandingError(f"The load {directory} has no readable manifest.json. {remedy}") from None
-    if document.get("schema_version") != SCHEMA_VERSION:
+    if version != SCHEMA_VERSION:
         raise LandingError(
-            f"The load {directory} was written in format {document.get('schema_version')}, this version reads "
-            f"format {SCHEMA_VERSION}. Run the version of the pipeline that wrote it."
+            f"The load {directory} was written in format {version}, this version reads format {SCHEMA_VERSION}. "
+            "Run the version of the pipeline that wrote it."
         )
-    document["parts"] = tuple(Part(**part) for part in document["parts"])
-    document["file"] = LandedFile(**document["file"]) if document["file"] else None
-    manifest = Manifest(**document)
-    match = _DIRECTORY.fullmatch(directory.name)
-    if not match or (int(match[1]), match[2]) != (manifest.load_seq, manifest.load_id):
-        raise LandingError(f"The load {directory} was renamed: its manifest says another load. {remedy}")
+    if directory.parts[-3:] != place.parts:
+        raise LandingError(f"The load {directory} was renamed: its manifest says {place}. {remedy}")
     return manifest
 
 

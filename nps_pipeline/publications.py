@@ -20,6 +20,7 @@ from nps_pipeline.home import Home, fsync_directory, fsync_file
 MART = "mart.duckdb"
 REPORT = "report.html"
 DOCUMENT = "publication.json"
+_NEEDED_FACTS = {"publication_id", "fingerprint"}
 
 
 class PublicationError(PipelineError):
@@ -55,15 +56,13 @@ class Publication:
 
 
 def current(home: Home) -> Publication | None:
-    """The publication that readers see now; None before the first.
+    """The publication that readers see now; None before the first, or when its directory was removed.
 
     Raises:
         PublicationError: The link points to something that is no publication.
     """
     link = home.publish / "current"
-    if not link.is_symlink():
-        return None
-    return _read(link.resolve())
+    return _read(link.resolve()) if link.exists() else None
 
 
 def require_current(home: Home) -> Publication:
@@ -116,14 +115,21 @@ def swap(home: Home, directory: Path, facts: dict[str, Any], keep: int) -> Publi
         directory: The candidate, complete but for ``publication.json``.
         facts: The content of ``publication.json``; ``publication_id`` names the directory.
         keep: How many publications stay on disk.
+
+    Raises:
+        PublicationError: This publication is the current one; it is immutable.
     """
+    publications = home.publish / "publications"
+    final = publications / str(facts["publication_id"])
+    if final.exists() and final.name == _current_name(home):
+        raise PublicationError(f"{final.name} is published already. Nothing was changed; `nps run` builds a new one.")
     (directory / DOCUMENT).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     for path in sorted(directory.rglob("*")):
         (fsync_directory if path.is_dir() else fsync_file)(path)
     fsync_directory(directory)
-    publications = home.publish / "publications"
     publications.mkdir(exist_ok=True)
-    final = publications / str(facts["publication_id"])
+    if final.exists():  # of a run that was killed before its link was swapped
+        _remove(final)
     directory.rename(final)
     fsync_directory(publications)
     _point(home.publish / "mart.duckdb", Path("current") / MART)
@@ -142,19 +148,36 @@ def _point(link: Path, target: Path) -> None:
     fsync_directory(link.parent)
 
 
+def _current_name(home: Home) -> str | None:
+    link = home.publish / "current"
+    return link.readlink().name if link.is_symlink() else None
+
+
 def _prune(home: Home, keep: int) -> None:
-    now = current(home)
-    others = [publication for publication in history(home) if now is None or publication.directory != now.directory]
-    for publication in others[: max(0, len(others) - keep + 1)]:
-        shutil.rmtree(publication.directory)
+    publications = home.publish / "publications"
+    for half_removed in publications.glob(".*"):
+        shutil.rmtree(half_removed, ignore_errors=True)
+    others = sorted(path for path in publications.glob("[!.]*") if path.name != _current_name(home))
+    for path in others[: max(0, len(others) - keep + 1)]:
+        _remove(path)
+
+
+def _remove(directory: Path) -> None:
+    """Remove a publication that nobody reads; whoever is killed here leaves a hidden rest, never half a publication."""
+    hidden = directory.with_name(f".{directory.name}")
+    shutil.rmtree(hidden, ignore_errors=True)
+    directory.rename(hidden)
+    shutil.rmtree(hidden)
 
 
 def _read(directory: Path) -> Publication:
     try:
         facts = json.loads((directory / DOCUMENT).read_text(encoding="utf-8"))
-        return Publication(directory, dict(facts))
     except (OSError, ValueError):
-        raise PublicationError(
-            f"{directory} is no complete publication. Remove it, or point {directory.parent.parent / 'current'} to "
-            "another one; `nps run` publishes again."
-        ) from None
+        facts = None
+    if isinstance(facts, dict) and facts.keys() >= _NEEDED_FACTS and (directory / MART).is_file():
+        return Publication(directory, facts)
+    raise PublicationError(
+        f"{directory} is no complete publication. Remove it, or point {directory.parent.parent / 'current'} to "
+        "another one; `nps run` publishes again."
+    )

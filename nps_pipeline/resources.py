@@ -31,7 +31,7 @@ class Run(dg.ConfigurableResource):  # type: ignore[type-arg]
         """
         self._settings = load_settings()
         self._held = ExitStack()
-        self._held.enter_context(home.lock(self._settings.home, "run", f"run {context.run_id or ''}"))
+        self._held.enter_context(home.lock(self._settings.home, "run", f"run {context.run.run_id if context.run else ''}"))
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
         """Let the next run start."""

@@ -6,7 +6,7 @@ import difflib
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,14 +14,16 @@ from zoneinfo import available_timezones
 
 import yaml
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from connectors.survey_files.mapping import FileMapping
 from nps_pipeline.errors import PipelineError
 from nps_pipeline.home import Home
+from nps_pipeline.project import standard_terms
 
 ENVIRONMENT = ("NPS_HOME", "NPS_CONFIG")
 SOURCE_ORDER = ("files", "hubspot", "salesforce", "zendesk")
+_NAMES_SEEN = "names_seen"
 
 
 class SettingsError(PipelineError):
@@ -62,21 +64,45 @@ class Reporting(_Section):
     comments: Literal["shown", "hidden"] = Field("shown", description="Whether the report quotes comments.")
 
 
+class FileEntry(FileMapping):
+    """One kind of survey file: which files it is, and where each field stands in them."""
+
+    @field_validator("name")
+    @classmethod
+    def _stands_once(cls, name: str, info: ValidationInfo) -> str:
+        """Refuse a name that an entry before has, also where another key of either is wrong."""
+        seen: set[str] = (info.context or {}).get(_NAMES_SEEN, set())
+        if name in seen:
+            raise ValueError(f"the name {name} stands twice; each entry needs its own")
+        seen.add(name)
+        return name
+
+    @field_validator("channel", "touchpoint")
+    @classmethod
+    def _is_standard_term(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse a constant that the seed of standard terms does not know; spelled as the dbt macro ``term`` does."""
+        if not isinstance(value, str):
+            return value
+        known = standard_terms(f"{info.field_name}s")
+        spelling = value.strip(" ").lower().replace(" ", "_").replace("-", "_")
+        if spelling in known:
+            return value
+        close = difflib.get_close_matches(spelling, sorted(known), n=3)
+        hint = f"; did you mean {' or '.join(close)}? Else" if close else ";"
+        raise ValueError(
+            f"'{value}' is no standard {info.field_name}{hint} add a line for it to dbt_project/seeds/"
+            f"{info.field_name}s.csv"
+        )
+
+
 class Sources(_Section):
     """What is pulled."""
 
-    files: list[FileMapping] = Field(
+    files: list[FileEntry] = Field(
         default_factory=list,
         description="How survey files in the inbox are read; the first entry whose `match` fits a file name is used. "
         "Files of a known survey tool need no entry.",
     )
-
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> Sources:
-        names = [mapping.name for mapping in self.files]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"files: the name {', '.join(twice)} stands twice; each mapping needs its own")
-        return self
 
 
 class Deduplication(_Section):
@@ -133,13 +159,14 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     Raises:
         SettingsError: With every problem of both, each naming the key's path and a remedy.
     """
-    variables = {**_dotenv(), **(os.environ if environment is None else environment)}
+    variables, problems = _dotenv()
+    variables |= os.environ if environment is None else environment
     config_path = Path(variables.get("NPS_CONFIG") or "nps.yaml").absolute()
     home = Home(Path(variables.get("NPS_HOME") or "var").absolute())
-    configuration, problems = _read_configuration(config_path)
     problems += _misspelt(variables)
-    if problems or configuration is None:
-        raise SettingsError(problems)
+    configuration, mistakes = _read_configuration(config_path)
+    if problems or mistakes or configuration is None:
+        raise SettingsError([*mistakes, *problems])
     return Settings(configuration, home, config_path)
 
 
@@ -149,8 +176,11 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "nps.yaml"}
 
 
-def _dotenv() -> dict[str, str]:
-    return {key: value for key, value in dotenv_values(".env").items() if value is not None}
+def _dotenv() -> tuple[dict[str, str], list[str]]:
+    try:
+        return {key: value for key, value in dotenv_values(".env").items() if value is not None}, []
+    except (OSError, UnicodeDecodeError) as error:
+        return {}, [f".env: cannot be read as UTF-8 text ({type(error).__name__}); check its permissions and encoding."]
 
 
 def _misspelt(variables: Mapping[str, str]) -> list[str]:
@@ -159,26 +189,31 @@ def _misspelt(variables: Mapping[str, str]) -> list[str]:
     return [f"environment: {name} is not read; did you mean {close[0]}?" for name, close in matches.items() if close]
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error, not a silent loss of the first."""
+class _Loader(yaml.SafeLoader):
+    """YAML whose mistakes all have a line: also a key that stands twice, and a date that does not exist."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen: set[str] = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} stands twice", key.start_mark)
+            seen.add(key.value)
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            problem = f"{node.value} is no date or number ({error})"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
 
 
 def _read_configuration(path: Path) -> tuple[Configuration | None, list[str]]:
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except FileNotFoundError:
-        return None, [f"{path} is not there; create it (the smallest is `version: 1`) or set NPS_CONFIG to its path."]
+        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 - a SafeLoader
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return None, [f"{path} is no file; create it (the smallest is `version: 1`) or set NPS_CONFIG to its path."]
     except (OSError, UnicodeDecodeError) as error:
         return None, [
             f"{path} cannot be read as UTF-8 text ({type(error).__name__}); check its permissions and encoding."
@@ -187,49 +222,108 @@ def _read_configuration(path: Path) -> tuple[Configuration | None, list[str]]:
         mark = error.problem_mark
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         return None, [f"{path}{where}: not valid YAML: {error.problem}. Mend that line."]
+    except yaml.YAMLError:
+        return None, [f"{path}: not valid YAML: it holds a control character. Save it as plain text."]
     try:
-        return Configuration.model_validate(document if document is not None else {}), []
+        entered = {} if document is None else document
+        return Configuration.model_validate(entered, context={_NAMES_SEEN: set()}), []
     except ValidationError as error:
-        return None, [f"{path.name}: {_sentence(dict(problem), document)}" for problem in error.errors()]
+        return None, [f"{path.name}: {sentence}" for sentence in _sentences(error, document)]
 
 
-def _sentence(problem: dict[str, Any], document: Any) -> str:
-    path = _key_path(problem["loc"])
-    kind, context = problem["type"], problem.get("ctx", {})
-    if kind == "extra_forbidden":
-        return f"{path}: unknown key{_suggestion(problem['loc'])}"
-    if kind == "missing":
-        return f"{path}: is missing; add it."
-    if kind in {"literal_error", "enum"}:
-        return f"{path}: must be {context['expected']}."
-    text = problem["msg"].removeprefix("Value error, ")
-    text = text if text.endswith(".") else f"{text}."
-    return f"{path}: {text[0].lower()}{text[1:]}" if document is not None else f"{path}: {text}"
+# How pydantic's kinds of error read; the rest keeps pydantic's own text.
+_WORDING = {
+    "missing": "is missing; add it",
+    "literal_error": "must be {expected}",
+    "greater_than_equal": "must be at least {ge}",
+    "string_type": "must be text; put it in quotes",
+    "string_too_short": "must not be empty",
+    "string_pattern_mismatch": "must have the form {pattern}",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "list_type": "must be a list such as [a, b]",
+    "tuple_type": "must be a list such as [a, b]",
+    "too_short": "must have at least {min_length} items",
+    "too_long": "must have at most {max_length} items",
+    "dict_type": "must hold keys and values; add some or remove it",
+    "model_type": "must hold keys and values; add some or remove it",
+    "invalid_key": "a key here is no text; put it in quotes",
+}
 
 
-def _key_path(location: tuple[str | int, ...]) -> str:
-    path = ""
-    for part in location:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
-    return path or "nps.yaml"
-
-
-def _suggestion(location: tuple[str | int, ...]) -> str:
-    known = _known_keys(location[:-1])
-    close = difflib.get_close_matches(str(location[-1]), known, n=1)
-    if close:
-        return f"; did you mean {close[0]}?"
-    return f"; known here: {', '.join(sorted(known))}." if known else "; remove it."
-
-
-def _known_keys(location: tuple[str | int, ...]) -> list[str]:
-    """The keys that the schema allows at a location; empty where it allows anything."""
+def _sentences(error: ValidationError, document: Any) -> Iterator[str]:
     schema = Configuration.model_json_schema()
-    node: Any = schema
+    for problem in error.errors():
+        place = _locate(schema, document, problem["loc"])
+        if place is None:
+            continue
+        keys, known = place
+        if problem["type"] == "extra_forbidden":
+            text = f"unknown key; {_suggestion(str(keys[-1]), known)}"
+        else:
+            wording = _WORDING.get(problem["type"])
+            text = wording.format(**problem.get("ctx", {})) if wording else problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "invalid_key":
+            keys = keys[:-1]
+        path = _key_path(keys)
+        text = text[0].lower() + text[1:] + ("" if text.endswith((".", "?")) else ".")
+        yield f"{path}: {text}" if path else text
+
+
+def _key_path(keys: Sequence[str | int]) -> str:
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).removeprefix(".")
+
+
+def _suggestion(key: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"known here: {', '.join(sorted(known))}"
+
+
+def _locate(
+    schema: dict[str, Any], document: Any, location: Sequence[str | int]
+) -> tuple[list[str | int], list[str]] | None:
+    """The keys in pydantic's location and the keys known beside the last one; None in a form that is not meant.
+
+    Where a value may have several forms (a column, or a section), pydantic tries each and names it in the location.
+    """
+    keys: list[str | int] = []
+    known: list[str] = []
+    node, value = schema, document
     for part in location:
         node = _resolve(schema, node)
+        forms = [form for form in node.get("anyOf", []) if form.get("type") != "null"]
+        if len(forms) > 1:
+            sections = {form["$ref"].rsplit("/", 1)[-1]: form for form in forms if "$ref" in form}
+            meant = _meant_section(schema, sections, value)
+            if meant != (part if part in sections else None):
+                return None
+            node = sections.get(str(part), {})
+            continue
+        known = list(node.get("properties", {}))
+        keys.append(part)
         node = node.get("items", {}) if isinstance(part, int) else node.get("properties", {}).get(part, {})
-    return list(_resolve(schema, node).get("properties", {}))
+        value = _item(value, part)
+    return keys, known
+
+
+def _meant_section(schema: dict[str, Any], sections: Mapping[str, dict[str, Any]], value: Any) -> str | None:
+    """Of several forms of a section the one that shares most keys with what was written; None for a plain value."""
+    if not isinstance(value, dict):
+        return None
+
+    def shared(name: str) -> int:
+        known = list(_resolve(schema, sections[name]).get("properties", {}))
+        return sum(bool(difflib.get_close_matches(str(key), known, n=1)) for key in value)
+
+    return max(sections, key=shared, default=None)
+
+
+def _item(value: Any, part: str | int) -> Any:
+    try:
+        return value[part]
+    except (KeyError, IndexError, TypeError):
+        return None
 
 
 def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,11 @@ _BOMS: Final = (  # UTF-32 first: its little-endian mark begins with that of UTF
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_OTHER_SCRIPTS: Final = [
+    "cp1251", "koi8_r", "cp866", "cp1253", "cp1255", "cp1256", "cp932", "euc_jp", "gb18030", "big5", "cp949",
+]  # fmt: skip
+"""What exports in other scripts are written in; charset-normalizer's rarer guesses are left aside."""
+
 _CROWDED_RUN: Final = 3
 """Undecodable bytes in a row; words of Western text hardly have as many."""
 
@@ -184,7 +189,7 @@ def _other_script(stream: BinaryIO) -> str | None:
     sample = b"".join(line for chunk in _chunks(stream) for line in chunk.splitlines(True) if not line.isascii())[
         :_SAMPLE
     ]
-    best = from_bytes(sample).best()
+    best = from_bytes(sample, cp_isolation=_OTHER_SCRIPTS).best()
     return best.encoding if best and _decodes(stream, best.encoding) else None
 
 

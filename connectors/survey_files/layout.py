@@ -119,8 +119,8 @@ def shown_header(names: Sequence[str]) -> str:
 
 
 def shown(names: Iterable[str]) -> str:
-    """Column names for a sentence: shortened, without any that holds an address, not more than 40."""
-    listed = [name[:_SHOWN_CHARACTERS] for name in names if "@" not in name]
+    """Column names for a sentence: shortened, addresses in them left out, not more than 40."""
+    listed = ["(a name with an address)" if "@" in name else name[:_SHOWN_CHARACTERS] for name in names]
     rest = len(listed) - _SHOWN_COLUMNS
     return ", ".join(listed[:_SHOWN_COLUMNS]) + (f" and {rest} more" if rest > 0 else "")
 

@@ -31,9 +31,10 @@ class Profile:
     ``recognised_by`` names columns that are always there: of each inner tuple at least one.
     ``header_rows`` is how many there are at most; ``id_rows`` and ``question_row`` count from 1. Where ``row_id`` is
     given, the header ends before the first row whose response id has this form: people delete header rows.
-    ``group_suffix`` ends the id of the column beside a recommend question, ``derived`` those of columns without answers.
-    ``open_labels`` mark free text, by the label in the second header row or by the end of an id. ``joined_header``: a
-    question stands over the first of its columns only. ``usual_order`` of day and month, where a column leaves it open.
+    ``group_suffix`` ends the id of the column beside a recommend question, ``derived`` those of columns without
+    answers. ``open_labels`` mark free text, by the label in the second header row or by the end of an id.
+    ``joined_header``: a question stands over the first of its columns only. ``usual_order`` of day and month, where a
+    column leaves it open.
     """
 
     name: str

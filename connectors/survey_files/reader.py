@@ -87,7 +87,6 @@ class SourceFile:
         was opened.
         """
         with _opened(self.path) as stream:
-            self._unchanged(stream)
             text: Iterable[str] = lines(stream, self.encoding, counts.repairs)
             if self.nul_bytes:
                 text = (line.replace("\0", "") for line in text)

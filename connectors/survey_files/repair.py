@@ -29,6 +29,8 @@ ESCAPED: Final = 0xDC00
 _WINDOWS: Final = "".join(bytes([byte]).decode("cp1252", "ignore") or chr(byte) for byte in range(256))
 # CP858 is CP850 with the euro sign in the place of the dotless i.
 _DOS: Final = bytes(range(256)).decode("cp858")
+_CODECS: Final[tuple[Codec, Codec]] = ("cp1252", "cp850")
+_TABLES: Final[dict[Codec, str]] = {"cp1252": _WINDOWS, "cp850": _DOS}
 UNDEFINED_ON_WINDOWS: Final = frozenset(byte for byte in range(0x80, 0xA0) if _WINDOWS[byte] == chr(byte))
 
 # Letters that come together: a file that proves its ä and ü to be DOS bytes means ß, not á, by the byte that could be
@@ -36,6 +38,12 @@ UNDEFINED_ON_WINDOWS: Final = frozenset(byte for byte in range(0x80, 0xA0) if _W
 _FAMILIES: Final = tuple(
     frozenset(letters) for letters in ("äöüßÄÖÜ", "áíóúñÁÍÓÚÑ", "ãõÃÕ", "åæøÅÆØ", "ÀÂÇÈÉÊËÎÏÔÛÙŒ", "àâçèéêëîïôûùœ")
 )
+
+
+# Undecoded neighbours as they are most likely meant, for what is looked up around a byte.
+_NEIGHBOURS: Final = {
+    ESCAPED + byte: (_DOS if byte in UNDEFINED_ON_WINDOWS else _WINDOWS)[byte] for byte in range(0x80, 0x100)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +77,22 @@ class Evidence:
         """Number of bytes that only this codec reads sensibly."""
         return sum(times for (name, _), times in self.proofs.items() if name == codec)
 
-    def family(self, codec: Codec, byte: int) -> int:
-        """Number of proofs of letters that come together with the letter that this codec reads here."""
-        table = _WINDOWS if codec == "cp1252" else _DOS
-        family = next((letters for letters in _FAMILIES if table[byte] in letters), frozenset[str]())
-        return sum(times for (name, other), times in self.proofs.items() if name == codec and table[other] in family)
+    def company(self, byte: int) -> tuple[int, int]:
+        """Proofs of the letters that come together with the Windows, and with the DOS reading of a byte.
+
+        Where both readings belong to one family, only proofs by the same codec count for each.
+        """
+        families = [_family(table[byte]) for table in (_WINDOWS, _DOS)]
+        both = _CODECS if families[0] != families[1] else ()
+        windows, dos = (
+            sum(
+                times
+                for (codec, other), times in self.proofs.items()
+                if codec in (both or (own,)) and _TABLES[codec][other] in family
+            )
+            for own, family in zip(_CODECS, families, strict=True)
+        )
+        return windows, dos
 
 
 def read_run(evidence: Evidence, before: str, run: str, after: str) -> Reading:
@@ -94,7 +113,12 @@ def _places(before: str, run: str, after: str) -> Iterator[tuple[int, Place]]:
         char = around[index]
         # Repeated signs and letters all stand where their repetition stands.
         left, right = around[:index].rstrip(char), around[index:].lstrip(char)
-        yield ord(char) - ESCAPED, Place(_kind(left[-1:]), _kind(right[:1]), left, right)
+        kinds = _kind(left[-1:]), _kind(right[:1])
+        yield ord(char) - ESCAPED, Place(*kinds, left.translate(_NEIGHBOURS), right.translate(_NEIGHBOURS))
+
+
+def _family(char: str) -> frozenset[str]:
+    return next((letters for letters in _FAMILIES if char in letters), frozenset())
 
 
 def _kind(char: str) -> str:
@@ -116,8 +140,8 @@ def _decide(evidence: Evidence, byte: int, place: Place) -> tuple[Codec, bool]:
     proofs = evidence.proofs["cp1252", byte], evidence.proofs["cp850", byte]
     by_byte = _larger(*proofs)
     if is_letter(_WINDOWS[byte]) and is_letter(_DOS[byte]):
-        by_family = _larger(evidence.family("cp1252", byte), evidence.family("cp850", byte))
-        return by_byte or by_family or by_grade or "cp1252", bool(by_byte or by_family)
+        by_company = _larger(*evidence.company(byte))
+        return by_byte or by_company or by_grade or "cp1252", bool(by_byte or by_company)
     if by_byte and min(proofs) == 0:
         return by_byte, True
     if decisive := by_grade or by_byte:

@@ -41,7 +41,7 @@ _BEGINS: Final[Mapping[str, tuple[str, int]]] = {
 }  # fmt: skip
 # The same inside a word.
 _INSIDE: Final[Mapping[str, tuple[str, int]]] = {
-    "à": ("", NEVER), "ù": ("", POSSIBLE), "ì": ("", POSSIBLE), "õ": ("e", POSSIBLE),
+    "à": ("", NEVER), "ù": ("", POSSIBLE), "ì": ("", POSSIBLE), "õ": ("e", POSSIBLE), "Ô": ("LMNT", POSSIBLE),
 }  # fmt: skip
 # Where a word ends with this letter: the unaccented letters that usually stand before it, the grade after any other.
 _ENDS: Final[Mapping[str, tuple[tuple[str, ...], int]]] = {
@@ -122,7 +122,7 @@ def _capital(char: str, place: Place) -> int:
         return NEVER
     if place.left == DIGIT or (place.left == UPPER and place.right == LOWER):
         return POSSIBLE
-    return USUAL if UPPER in (place.left, place.right) else _followed(_BEGINS, char, place)
+    return _followed(_INSIDE if UPPER in (place.left, place.right) else _BEGINS, char, place)
 
 
 def _small(char: str, place: Place) -> int:
@@ -228,8 +228,9 @@ def _number(place: Place) -> int:
 
 
 def _hard_blank(place: Place) -> int:
-    tied = place.after[:1] in tuple(":;!?»%€)") or place.left == DIGIT or place.before[-1:] == "«"
-    return USUAL if tied else POSSIBLE
+    if place.after[:1] in tuple(":;!?»%€"):
+        return CERTAIN
+    return USUAL if place.left == DIGIT or place.before[-1:] == "«" else POSSIBLE
 
 
 def _soft_hyphen(_: Place) -> int:

@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 
 import duckdb
 
+from nps_pipeline.errors import PipelineError
+
 COMMENTS_SHOWN = 12
 COMMENT_LENGTH = 600  # characters; one enormous comment must not become the page
 ALL = "all"  # the roll-up value of channel and touchpoint
 
 
-class ReportError(Exception):
+class ReportError(PipelineError):
     """The report cannot be made; the text is a sentence for the operator."""
 
 

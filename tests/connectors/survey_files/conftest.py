@@ -29,7 +29,7 @@ def write(tmp_path: Path) -> Write:
     return written
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def real_file() -> Callable[[str], Path]:
     """The path of a real survey file; the test is skipped where it is not there."""
 
@@ -53,7 +53,7 @@ def mapping() -> Callable[..., FileMapping]:
     return built
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def payloads() -> Callable[[SurveyFile], list[dict[str, Any]]]:
     """The payloads of all records of a file."""
 

@@ -1,0 +1,69 @@
+"""A pipeline of its own in a folder: settings, inbox, runs in this process, and what the published mart says."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nps_pipeline import instance
+from nps_pipeline.build import build_defs
+from nps_pipeline.execute import RunResult, run_job
+from nps_pipeline.home import Home
+from nps_pipeline.publications import Publication, require_current
+from nps_pipeline.settings import Settings, load_settings
+from nps_pipeline.warehouse import open_published, rows_as_dicts
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@dataclass
+class Pipeline:
+    """Everything below one folder; ``now`` is when its runs are, so that nothing depends on the calendar."""
+
+    folder: Path
+    now: datetime = NOON
+    suite_files: Sequence[Path] | None = None
+    configuration: dict[str, Any] = field(default_factory=lambda: {"version": 1})
+
+    @property
+    def home(self) -> Home:
+        return Home(self.folder / "var")
+
+    def settings(self) -> Settings:
+        config = self.folder / "nps.yaml"
+        config.write_text(yaml.safe_dump(self.configuration), encoding="utf-8")
+        return load_settings({"NPS_HOME": str(self.home.root), "NPS_CONFIG": str(config)})
+
+    def drop(self, *paths: Path) -> None:
+        self.home.inbox.mkdir(parents=True, exist_ok=True)
+        for path in paths:
+            shutil.copy(path, self.home.inbox / path.name)
+
+    def write(self, name: str, text: str) -> None:
+        self.home.inbox.mkdir(parents=True, exist_ok=True)
+        (self.home.inbox / name).write_text(text, encoding="utf-8")
+
+    def run(self) -> RunResult:
+        # the definitions read the settings of the environment, which `run_job` points to this folder
+        settings = self.settings()
+        instance.use(settings)
+        return run_job(settings, build_defs(clock=lambda: self.now, suite_files=self.suite_files, quiet=True))
+
+    @property
+    def publication(self) -> Publication:
+        return require_current(self.home)
+
+    def query(self, sql: str) -> list[dict[str, Any]]:
+        with open_published(self.publication.mart) as mart:
+            return rows_as_dicts(mart, sql)
+
+    def one(self, sql: str) -> Any:
+        (row,) = self.query(sql)
+        (value,) = row.values()
+        return value

@@ -1,0 +1,221 @@
+"""The whole loop on the sandbox's survey exports: nothing lost, nothing twice, nothing changed without a reason."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from nps_pipeline.warehouse import CONTRACT_TABLES, open_published
+from sandbox import demo
+from sandbox.survey_exports import write_survey_exports
+from tests.nps_pipeline.pipeline import NOON, Pipeline
+
+CONFIGURATION = yaml.safe_load((Path(demo.__file__).parent / "demo.yaml").read_text(encoding="utf-8"))
+STREAMS = {
+    "retail_stores.csv": "stores",
+    "six_countries.csv": "six_countries",
+    "qualtrics_checkout.csv": "checkout",
+    "qualtrics_visits_legacy.csv": "qualtrics_legacy",
+    "typeform_checkout.csv": "checkout_mail",
+    "surveymonkey_kunden.csv": "customers",
+}
+# What differs between two publications of the same content: when it was made, and of which loads.
+OF_THE_RUN = {"publication", "loads", "conservation"}
+
+
+@pytest.fixture(scope="module")
+def exports(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    folder = tmp_path_factory.mktemp("exports")
+    return folder, write_survey_exports(folder, seed=11, today=date(2026, 11, 20))
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory, exports: tuple[Path, dict[str, Any]]) -> Pipeline:
+    pipeline = Pipeline(tmp_path_factory.mktemp("pipeline"), configuration=CONFIGURATION)
+    pipeline.drop(*exports[0].iterdir())
+    result = pipeline.run()
+    assert (result.exit, result.problems, result.published) == (0, (), True)
+    return pipeline
+
+
+def content(pipeline: Pipeline, tables: set[str] | None = None) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of the contract tables but those that describe the run; response ids come from landing alone."""
+    with open_published(pipeline.publication.mart) as mart:
+        return {
+            table: mart.execute(f"select * from {table} order by all").fetchall()
+            for table in tables or set(CONTRACT_TABLES) - OF_THE_RUN
+        }
+
+
+def test_every_row_is_in_the_class_that_the_truth_says(
+    published: Pipeline, exports: tuple[Path, dict[str, Any]]
+) -> None:
+    conserved = {row["source_stream"]: row for row in published.query("select * from conservation")}
+
+    assert set(conserved) == set(STREAMS.values())
+    for file, counts in exports[1]["files"].items():
+        row = conserved[STREAMS[file]]
+        assert row["served"] == counts["rows"]
+        assert row["kept"] + row["duplicate"] == counts["kept"]
+        assert row["quarantined"] == sum(counts["quarantined"].values())
+        assert row["excluded"] == sum(counts["excluded"].values())
+        assert row["superseded"] == row["deleted"] == 0
+
+
+@pytest.mark.parametrize("kind", ["quarantined", "excluded"])
+def test_every_reason_is_the_one_that_the_truth_says(
+    published: Pipeline, exports: tuple[Path, dict[str, Any]], kind: str
+) -> None:
+    found: dict[str, dict[str, int]] = {stream: {} for stream in STREAMS.values()}
+    for row in published.query(f"select source_stream, reason, count(*) as n from {kind}_responses group by all"):
+        found[row["source_stream"]][row["reason"]] = row["n"]
+
+    assert found == {STREAMS[file]: counts[kind] for file, counts in exports[1]["files"].items()}
+
+
+def test_answers_in_two_tools_are_counted_once(published: Pipeline, exports: tuple[Path, dict[str, Any]]) -> None:
+    duplicates = published.query(
+        "select d.source_stream, d.rule, f.source_stream as winner from duplicate_responses as d "
+        "inner join fct_nps_responses as f using (response_id)"
+    )
+
+    assert len(duplicates) == exports[1]["duplicates"]
+    assert {row["rule"] for row in duplicates} == {"same_answer"}
+    assert all(row["source_stream"] != row["winner"] for row in duplicates)
+
+
+def test_people_are_one_customer_whatever_the_case_of_their_address(
+    published: Pipeline, exports: tuple[Path, dict[str, Any]]
+) -> None:
+    with_address = published.one("select count(*) from dim_customers where email is not null")
+    streams = "('checkout', 'checkout_mail', 'customers')"
+    identified = published.one(
+        f"select count(distinct customer_id) from customer_identities where source_stream in {streams} and rule = 'email'"
+    )
+
+    assert with_address == identified
+    assert published.one("select count(*) from dim_customers where email <> lower(email)") == 0
+    assert with_address == published.one("select count(distinct evidence) from customer_identities where rule = 'email'")
+    assert 0 < with_address <= exports[1]["people"]
+
+
+def test_totals_are_the_truth(published: Pipeline, exports: tuple[Path, dict[str, Any]]) -> None:
+    row = published.query(
+        "select sum(promoters) as promoters, sum(passives) as passives, sum(detractors) as detractors "
+        "from nps_by_period where grain = 'all_time' and survey_type = 'transactional' "
+        "and channel = 'all' and touchpoint = 'all'"
+    )[0]
+    in_both = published.query(
+        "select f.nps_category, count(*) as n from duplicate_responses as d "
+        "inner join fct_nps_responses as f using (response_id) group by all"
+    )
+    twice = {found["nps_category"]: found["n"] for found in in_both}
+    files = exports[1]["files"]
+    for category in ("promoter", "passive", "detractor"):
+        truth = sum(files[name][f"{category}s"] for name in ("qualtrics_checkout.csv", "typeform_checkout.csv"))
+        assert row[f"{category}s"] == truth - twice.get(category, 0)
+
+
+def test_running_again_publishes_nothing_and_rebuilding_gives_the_same_mart(published: Pipeline) -> None:
+    first, before = published.publication, content(published)
+
+    again = published.run()
+    assert (again.exit, again.published) == (0, False)
+    assert published.publication.publication_id == first.publication_id
+
+    published.home.work_db.unlink()
+    published.now += timedelta(days=1)  # another as-of date: the same content must be built and published anew
+    rebuilt = published.run()
+    published.now = NOON
+    assert (rebuilt.exit, rebuilt.published) == (0, True)
+    after = content(published)
+    assert all(after[table] == before[table] for table in before if table != "nps_by_period")
+    periods = "select * from nps_by_period where grain not like 'rolling%' order by all"
+    with open_published(first.mart) as mart:
+        assert mart.execute(periods).fetchall() == [tuple(row.values()) for row in published.query(periods)]
+
+
+def test_an_increment_equals_a_rebuild(tmp_path: Path) -> None:
+    """Three loads one by one, then all at once from an empty working database: the same mart."""
+    mapping = {
+        "name": "weekly",
+        "match": "week_*.csv",
+        "id": "id",
+        "email": "mail",
+        "score": "score",
+        "scale": [0, 10],
+        "responded_at": {"column": "at", "timezone": "UTC"},
+        "survey_type": "relational",
+    }
+    pipeline = Pipeline(tmp_path, configuration={"version": 1, "sources": {"files": [mapping]}})
+    weeks = [
+        "id,mail,score,at\n1,a@x.org,9,2026-01-05\n2,b@x.org,3,2026-01-05\n",
+        "id,mail,score,at\n1,a@x.org,9,2026-01-05\n2,B@x.org,6,2026-01-12\n3,c@x.org,NA,2026-01-12\n",
+        "id,mail,score,at\n3,c@x.org,10,2026-01-13\n4,,8,2026-01-14\n",
+    ]
+    for number, text in enumerate(weeks):
+        pipeline.write(f"week_{number}.csv", text)
+        assert pipeline.run().exit == 0
+    everything = set(CONTRACT_TABLES) - {"publication"}
+    incremental = content(pipeline, everything)
+
+    (row,) = pipeline.query("select * from conservation")
+    # row 1 of the second week equals what was landed and is not landed again; 2 and 3 have a later version
+    assert (row["served"], row["superseded"], row["kept"], row["quarantined"]) == (6, 2, 4, 0)
+    assert [row["score"] for row in pipeline.query("select score from fct_nps_responses order by source_record_id")] == [
+        9,
+        6,
+        10,
+        8,
+    ]
+
+    pipeline.home.work_db.unlink()
+    pipeline.now += timedelta(seconds=1)
+    pipeline.configuration["reporting"] = {"min_n": 29}  # another definition: it must be published anew
+    assert pipeline.run().published is True
+    assert content(pipeline, everything) == incremental
+
+
+def test_a_changed_mapping_supersedes_the_rows_it_read_before(tmp_path: Path) -> None:
+    mapping = {
+        "name": "shop",
+        "match": "shop.csv",
+        "id": "id",
+        "score": "satisfaction",
+        "scale": [0, 10],
+        "responded_at": {"constant": "2026-01-01"},
+    }
+    pipeline = Pipeline(tmp_path, configuration={"version": 1, "sources": {"files": [mapping]}})
+    text = "id,satisfaction,nps\n1,1,9\n2,2,10\n"
+    pipeline.write("shop.csv", text)
+    assert pipeline.run().exit == 0
+    before = pipeline.query("select response_id, score from fct_nps_responses order by source_record_id")
+
+    pipeline.write("shop.csv", text)
+    assert pipeline.run().published is False
+
+    mapping["score"] = "nps"
+    pipeline.write("shop.csv", text)
+    assert pipeline.run().published is True
+    after = pipeline.query("select response_id, score from fct_nps_responses order by source_record_id")
+    assert [row["score"] for row in before] == [1, 2]
+    assert [row["score"] for row in after] == [9, 10]
+    assert [row["response_id"] for row in before] == [row["response_id"] for row in after]
+    (row,) = pipeline.query("select served, superseded, kept from conservation")
+    assert row == {"served": 4, "superseded": 2, "kept": 2}
+    assert sorted(path.name for path in pipeline.home.archive.iterdir()) == ["shop-2.csv", "shop-3.csv", "shop.csv"]
+
+
+def test_an_empty_home_publishes_an_empty_mart(tmp_path: Path) -> None:
+    pipeline = Pipeline(tmp_path)
+
+    result = pipeline.run()
+
+    assert (result.exit, result.published) == (0, True)
+    assert pipeline.one("select count(*) from fct_nps_responses") == 0
+    assert pipeline.query("select * from conservation") == []
+    assert pipeline.publication.report.read_text(encoding="utf-8").startswith("<!doctype html>")

@@ -1,0 +1,246 @@
+"""Publishing refuses what the gate refuses, whoever starts it, and says what to do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from expectations.suites import Expectation, Suite, load_suites
+from nps_pipeline import instance, project
+from nps_pipeline.build import build_defs
+from nps_pipeline.errors import PipelineError
+from nps_pipeline.home import Home
+from nps_pipeline.keys import PUBLISHED_MART
+from nps_pipeline.landing import sha256_of
+from nps_pipeline.publications import current
+from nps_pipeline.publish import GateRefusedError, publish
+from nps_pipeline.report import render_report
+from nps_pipeline.settings import Settings, load_settings
+from nps_pipeline.warehouse import CONTRACT_TABLES
+from tests.expectations import good_mart
+from tests.expectations.test_shipped_suites import MUTATIONS, Mutation
+from tests.nps_pipeline.pipeline import Pipeline
+
+SUITES = load_suites(project.suite_files())
+CRITICAL = {e.name: e for suite in SUITES for e in suite.expectations if e.severity == "critical"}
+
+
+@dataclass
+class Built:
+    """A home in which a build has finished and one publication is out."""
+
+    settings: Settings
+
+    @property
+    def home(self) -> Home:
+        return self.settings.home
+
+    def change(self, sql: str) -> None:
+        with duckdb.connect(str(self.home.work_db)) as work:
+            work.execute("set schema = 'marts'")
+            work.execute(sql)
+
+    def publish(self, run_id: str, suites: tuple[Suite, ...] = SUITES) -> bool:
+        return publish(self.settings, run_id, suites, render_report).changed
+
+    def published_hash(self) -> tuple[str, str]:
+        now = current(self.home)
+        assert now is not None
+        return now.publication_id, sha256_of(now.mart)
+
+
+def build_work(home: Home, mart: Path) -> None:
+    home.root.mkdir(parents=True, exist_ok=True)
+    home.work_db.unlink(missing_ok=True)
+    with duckdb.connect(str(home.work_db)) as work:
+        work.execute(f"attach '{mart}' as good (read_only)")
+        work.execute("create schema marts")
+        for table in CONTRACT_TABLES:
+            work.execute(f"create table marts.{table} as select * from good.{table}")
+
+
+def settings_of(folder: Path) -> Settings:
+    config = folder / "nps.yaml"
+    config.write_text("version: 1\n", encoding="utf-8")
+    return load_settings({"NPS_HOME": str(folder / "var"), "NPS_CONFIG": str(config)})
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one publication, and a build whose publication would differ from it."""
+    folder = tmp_path_factory.mktemp("first")
+    built = Built(settings_of(folder))
+    build_work(built.home, good_mart.build(tmp_path_factory.mktemp("good")))
+    assert built.publish("first")
+    built.change("update publication set publication_id = 'second', fingerprint = 'another'")
+    return folder
+
+
+@pytest.fixture
+def built(tmp_path: Path, first: Path) -> Built:
+    shutil.copytree(first / "var", tmp_path / "var", symlinks=True)
+    return Built(settings_of(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "mutation", [m for m in MUTATIONS if m.breaks in CRITICAL], ids=lambda mutation: mutation.breaks
+)
+def test_breaking_a_critical_expectation_publishes_nothing(built: Built, mutation: Mutation) -> None:
+    before = built.published_hash()
+    built.change(mutation.sql)
+
+    with pytest.raises((GateRefusedError, PipelineError)) as refused:
+        built.publish("second")
+
+    assert built.published_hash() == before
+    assert [path.name for path in (built.home.publish / "publications").iterdir()] == [before[0]]
+    if isinstance(refused.value, GateRefusedError):
+        expectation = CRITICAL[mutation.breaks]
+        (sentence,) = [line for line in str(refused.value).splitlines() if expectation.name in line]
+        assert_names_what_to_do(sentence, expectation)
+
+
+def assert_names_what_to_do(sentence: str, expectation: Expectation) -> None:
+    assert expectation.table in sentence
+    assert expectation.remedy.rstrip(".") in sentence
+    assert any(character.isdigit() for character in sentence)
+
+
+def test_mended_data_is_published_again(built: Built) -> None:
+    built.change("update fct_nps_responses set score = 11 where response_id = 'r0001'")
+    with pytest.raises(GateRefusedError):
+        built.publish("second")
+
+    built.change("update fct_nps_responses set score = 1 * 7 % 11 where response_id = 'r0001'")
+
+    assert built.publish("third")
+    assert built.published_hash()[0] == "second"
+
+
+def test_a_warning_is_shown_and_publishes(built: Built) -> None:
+    built.change("update fct_nps_responses set channel = 'unknown'")
+
+    assert built.publish("second")
+
+    gate = json.loads((built.home.publish / "current" / "gate.json").read_text(encoding="utf-8"))
+    assert gate["passed"] is True
+    assert {result["check"] for result in gate["results"] if result["status"] != "passed"} == {"channel_is_mostly_known"}
+
+
+def test_a_candidate_edited_after_the_gate_is_judged_again(built: Built) -> None:
+    from expectations.verdict import judge
+    from nps_pipeline import publications
+
+    candidate = publications.candidate(built.home, "second")
+    assert judge(candidate, "second", "another", SUITES).passed
+    good_mart.change(candidate / "mart.duckdb", "update fct_nps_responses set score = 11 where response_id = 'r0001'")
+
+    with pytest.raises(GateRefusedError):
+        built.publish("second")
+
+
+def test_what_is_published_holds_together(built: Built) -> None:
+    assert built.publish("second")
+    directory = built.home.publish / "current"
+
+    gate = json.loads((directory / "gate.json").read_text(encoding="utf-8"))
+    facts = json.loads((directory / "publication.json").read_text(encoding="utf-8"))
+
+    assert set(gate) == {
+        "publication_id",
+        "mart_sha256",
+        "parquet_sha256",
+        "fingerprint",
+        "suites_hash",
+        "results",
+        "passed",
+    }
+    assert gate["mart_sha256"] == facts["mart_sha256"] == sha256_of(built.home.publish / "mart.duckdb")
+    assert gate["publication_id"] == facts["publication_id"] == (built.home.publish / "current").resolve().name
+    assert {path.stem for path in (directory / "parquet").iterdir()} == set(CONTRACT_TABLES)
+    assert all(sha256_of(path) == gate["parquet_sha256"][path.name] for path in (directory / "parquet").iterdir())
+    with duckdb.connect(str(built.home.publish / "mart.duckdb"), read_only=True) as mart:
+        tables = {name for (name,) in mart.execute("select table_name from duckdb_tables()").fetchall()}
+        constraints = mart.execute("select count(*) from duckdb_constraints()").fetchall()
+        (storage,) = mart.execute(
+            "select tags['storage_version'] from duckdb_databases() where not internal and database_name = 'mart'"
+        ).fetchall()[0]
+    assert tables == set(CONTRACT_TABLES)
+    assert constraints == [(0,)]
+    assert str(storage).startswith("v1.0.0")
+
+
+def test_publish_launched_alone_from_dagster_refuses_too(built: Built) -> None:
+    before = built.published_hash()
+    built.change("update fct_nps_responses set score = 11 where response_id = 'r0001'")
+    instance.use(built.settings)
+
+    with dg.DagsterInstance.get() as dagster_instance:
+        result = (
+            build_defs(quiet=True)
+            .resolve_implicit_global_asset_job_def()
+            .execute_in_process(
+                instance=dagster_instance,
+                asset_selection=[PUBLISHED_MART],
+                raise_on_error=False,
+                run_config={"loggers": {"console": {}}},
+            )
+        )
+
+    assert not result.success
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    data = failure.step_failure_data.user_failure_data
+    assert data is not None
+    assert_names_what_to_do(str(data.description), CRITICAL["score_is_whole_and_in_range"])
+    assert built.published_hash() == before
+
+
+def test_a_failing_check_blocks_the_run_and_says_so(tmp_path: Path) -> None:
+    suite = tmp_path / "house_rules.yaml"
+    suite.write_text(
+        "suite: house_rules\n"
+        "expectations:\n"
+        "  - name: nobody_gives_a_ten\n"
+        "    table: fct_nps_responses\n"
+        "    severity: critical\n"
+        "    owner: test\n"
+        "    says: Nobody gives a ten.\n"
+        "    remedy: ask for less.\n"
+        "    rows_that_fail: select * from {batch} where score = 10\n",
+        encoding="utf-8",
+    )
+    mapping = {
+        "name": "shop",
+        "match": "shop.csv",
+        "id": "id",
+        "score": "nps",
+        "scale": [0, 10],
+        "comment": "words",
+        "responded_at": {"constant": "2026-01-01"},
+    }
+    pipeline = Pipeline(tmp_path, configuration={"version": 1, "sources": {"files": [mapping]}})
+    pipeline.suite_files = [*project.suite_files(), suite]
+    pipeline.write("shop.csv", "id,nps,words\n1,10,a canary sings\n2,3,\n3,10,\n")
+
+    result = pipeline.run()
+
+    assert (result.exit, result.published) == (1, None)
+    (problem,) = result.problems
+    for part in ("nobody_gives_a_ten", "fct_nps_responses", "2", "ask for less"):
+        assert part in problem
+    assert "canary" not in problem
+    assert current(pipeline.home) is None
+    with dg.DagsterInstance.get() as dagster_instance:
+        check = dg.AssetCheckKey(dg.AssetKey(["marts", "fct_nps_responses"]), "nobody_gives_a_ten")
+        (record,) = dagster_instance.event_log_storage.get_asset_check_execution_history(check, limit=1)
+        assert record.evaluation is not None
+        assert (record.evaluation.passed, record.evaluation.blocking) == (False, True)
+
+    pipeline.suite_files = None
+    assert pipeline.run().published is True
