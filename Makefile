@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test test-slow check format lock schema ui clean
+.PHONY: demo test test-slow check format lock schema docs ui clean
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo "$$p"; break; }; done)
@@ -33,6 +33,10 @@ format: $(INSTALLED)
 
 schema: $(INSTALLED)
 	@$(BIN)/nps schema > docs/nps.schema.json
+
+# The pages of docs/ that say what code, seeds and dbt descriptions declare.
+docs: $(INSTALLED)
+	@$(BIN)/python -m nps_pipeline.reference
 
 # The lock is made again from the ranges in pyproject.toml; hashes yes, index addresses no.
 lock: $(INSTALLED)

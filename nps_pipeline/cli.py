@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import socket
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -35,6 +37,17 @@ def _sentences(command: Callable[..., int | None]) -> Callable[..., None]:
     return wrapped
 
 
+def _free_port(_: click.Context, __: click.Parameter, port: int) -> int:
+    """Refuse a port that is taken: Dagster would go on without its web server."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise click.BadParameter(f"{port} cannot be used ({error.strerror}); name another one.") from None
+    return port
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="nps")
 def main() -> None:
@@ -42,10 +55,9 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--brief", is_flag=True, help="Say what was done, without the figures of the publication.")
 @AS_JSON
 @_sentences
-def run(brief: bool, as_json: bool) -> int:
+def run(as_json: bool) -> int:
     """Run the loop: pull, transform, gate, publish.
 
     Exit code 0: done. 1: failed, nothing was published. 3: published, but a source failed or a file was refused.
@@ -56,12 +68,12 @@ def run(brief: bool, as_json: bool) -> int:
     from nps_pipeline.execute import run_job  # noqa: PLC0415
 
     result = run_job(settings, build_defs(quiet=as_json))
-    for problem in result.problems:
-        click.secho(problem, fg="red", err=True)
     if as_json:
         click.echo(json.dumps({"run_id": result.run_id, "exit": int(result.exit), "published": result.published}))
-    elif result.published is not None and not brief:
+    elif result.published:
         _show_current()
+    for problem in result.problems:
+        click.secho(problem, fg="red", err=True)
     return int(result.exit)
 
 
@@ -144,7 +156,14 @@ def doctor(as_json: bool) -> int:
 
 
 @main.command()
-@click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=3000,
+    show_default=True,
+    callback=_free_port,
+    help="Port on 127.0.0.1.",
+)
 @_sentences
 def ui(port: int) -> None:
     """Open the Dagster UI and daemon on loopback, with the runs that `nps run` made."""
@@ -153,9 +172,12 @@ def ui(port: int) -> None:
     settings = load_settings()
     project.prepare_manifest()
     instance.use(settings)
+    instance.bury_dead_runs_of_idle(settings.home)
     workspace = str(project.ROOT / "workspace.yaml")
     command = ["dagster", "dev", "--workspace", workspace, "--host", "127.0.0.1", "--port", str(port)]
     os.chdir(project.ROOT)
+    # A shell lets background jobs ignore this signal; Dagster would then ignore SIGTERM too and never end.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(sys.executable, [sys.executable, "-W", "ignore", "-m", *command])  # noqa: S606 - our own interpreter, fixed words
 
 

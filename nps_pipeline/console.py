@@ -43,7 +43,8 @@ def print_table(title: str, rows: Sequence[Mapping[str, Any]], columns: Mapping[
 
 
 def print_summary(summary: Summary) -> None:
-    """What a publication says: NPS, conservation, reasons, and where to look."""
+    """What a publication says: NPS, conservation, freshness, reasons, and where to look."""
+    latest = {_stream(row): f"{row['latest_response_at']:%Y-%m-%d %H:%M}" for row in summary.freshness}
     print_table(
         "NPS, all time",
         [{**row, "nps": _score(row), "interval": _interval(row)} for row in summary.nps],
@@ -59,7 +60,7 @@ def print_summary(summary: Summary) -> None:
     )
     print_table(
         "Every row served, in one class",
-        [{**row, "stream": _stream(row)} for row in summary.conservation],
+        [{**row, "stream": _stream(row), "latest": latest.get(_stream(row))} for row in summary.conservation],
         {
             "stream": "source",
             "served": "served",
@@ -69,6 +70,7 @@ def print_summary(summary: Summary) -> None:
             "duplicate": "duplicate",
             "superseded": "superseded",
             "deleted": "deleted",
+            "latest": "latest kept (UTC)",
         },
     )
     print_reasons("Quarantined", summary.quarantined)

@@ -33,8 +33,9 @@ def examine() -> list[Finding]:
 def _home(settings: Settings) -> Iterator[Finding]:
     root = settings.home.root
     existing = next(path for path in (root, *root.parents) if path.exists())
-    if not os.access(existing, os.W_OK):
-        yield Finding("home", str(root), f"{existing} is not writable; change its permissions or set NPS_HOME.")
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        problem = f"{existing} is no writable directory; change its permissions or set NPS_HOME to another one."
+        yield Finding("home", str(root), problem)
         return
     try:
         if root.exists():

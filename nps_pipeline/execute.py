@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 import dagster as dg
 
@@ -50,11 +51,12 @@ def run_job(settings: Settings, definitions: dg.Definitions) -> RunResult:
             result = definitions.resolve_job_def(JOB).execute_in_process(
                 instance=dagster_instance, raise_on_error=False, run_config={"loggers": {"console": {}}}
             )
+        published = _published(result.all_events)
         return RunResult(
             run_id=result.run_id,
-            exit=_exit(result.success, result.all_events),
+            exit=_exit(result.success, result.all_events, published=bool(published)),
             problems=tuple(_problems(result.all_events)),
-            published=_published(result.all_events),
+            published=published,
         )
 
 
@@ -65,11 +67,11 @@ def _library_output(where: home.Home) -> Iterator[None]:
         yield
 
 
-def _exit(success: bool, events: Iterable[dg.DagsterEvent]) -> Exit:
+def _exit(success: bool, events: Iterable[dg.DagsterEvent], *, published: bool) -> Exit:
     if success:
         return Exit.DONE
     failed = {event.step_key for event in events if event.is_step_failure}
-    return Exit.DEGRADED if failed == {OUTCOME.to_python_identifier()} else Exit.FAILED
+    return Exit.DEGRADED if published and failed == {OUTCOME.to_python_identifier()} else Exit.FAILED
 
 
 def _problems(events: Iterable[dg.DagsterEvent]) -> Iterable[str]:
@@ -85,7 +87,9 @@ def _problems(events: Iterable[dg.DagsterEvent]) -> Iterable[str]:
         elif event.is_step_failure and event.step_failure_data.user_failure_data:
             told[event.step_failure_data.user_failure_data.description or ""] = None
         elif event.is_step_failure and not blocked:
-            told[_step_error(event)] = None
+            told[f"The step {event.step_key} failed: {_cause(event.step_failure_data.error)}"] = None
+        elif event.event_type == dg.DagsterEventType.RUN_FAILURE and not told:  # before its first step
+            told[f"The run failed: {_cause(event.job_failure_data.error)}"] = None
     return told
 
 
@@ -97,12 +101,11 @@ def _failed_dbt_test(evaluation: dg.AssetCheckEvaluation) -> str:
     )
 
 
-def _step_error(event: dg.DagsterEvent) -> str:
-    error = event.step_failure_data.error
+def _cause(error: Any) -> str:
+    """The first cause of Dagster's serialised error, without its type."""
     while error is not None and error.cause is not None:
         error = error.cause
-    message = error.message.split(": ", 1)[-1].strip() if error is not None else "no message"
-    return f"The step {event.step_key} failed: {message}"
+    return error.message.split(": ", 1)[-1].strip() if error is not None else "no message"
 
 
 def _published(events: Iterable[dg.DagsterEvent]) -> bool | None:

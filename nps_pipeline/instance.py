@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import dagster as dg
 
-from nps_pipeline.home import Home
+from nps_pipeline.errors import PipelineError
+from nps_pipeline.home import Home, HomeLockedError, lock
 from nps_pipeline.settings import Settings
 
 _DAGSTER_YAML = """\
@@ -21,13 +23,27 @@ retention:
 """
 
 
+class HomeNotWritableError(PipelineError):
+    """The state directory cannot be made or written; the text says why."""
+
+
 def use(settings: Settings) -> None:
-    """Point this process, and the ones it starts, to the instance below the home."""
+    """Point this process, and the ones it starts, to the instance below the home.
+
+    Raises:
+        HomeNotWritableError: The home is no directory that this user may write.
+    """
     home = settings.home
-    home.dagster.mkdir(parents=True, exist_ok=True)
     document = home.dagster / "dagster.yaml"
-    if not document.exists():
-        document.write_text(_DAGSTER_YAML, encoding="utf-8")
+    try:
+        home.dagster.mkdir(parents=True, exist_ok=True)
+        if not document.exists():
+            document.write_text(_DAGSTER_YAML, encoding="utf-8")
+    except OSError as error:
+        raise HomeNotWritableError(
+            f"{home.root} cannot be written ({error.strerror}). Change its permissions or set NPS_HOME to another "
+            "directory; nothing was changed."
+        ) from None
     os.environ.update(
         DAGSTER_HOME=str(home.dagster),
         DAGSTER_DISABLE_TELEMETRY="yes",
@@ -45,3 +61,9 @@ def bury_dead_runs(instance: dg.DagsterInstance, home: Home) -> int:
     for run in started:
         instance.report_run_failed(run, f"The process of this run ended without a word; {home.root} is free again.")
     return len(started)
+
+
+def bury_dead_runs_of_idle(home: Home) -> None:
+    """The same, unless a run is at work: dead ones would keep those that wait in the queue from ever starting."""
+    with suppress(HomeLockedError), lock(home, "run", "nps ui"), dg.DagsterInstance.get() as instance:
+        bury_dead_runs(instance, home)

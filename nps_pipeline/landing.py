@@ -252,7 +252,7 @@ def _drop_reread(scratch: Path, earlier: Sequence[Load]) -> _Tally:
     if not landed:
         return _Tally()
     part, kept, spill = scratch / _PART, scratch / "kept.parquet", scratch / "spill"
-    config: dict[str, Any] = {"temp_directory": str(spill), "memory_limit": "256MB", "threads": 2}
+    config: dict[str, Any] = {"temp_directory": str(spill), "memory_limit": "128MB", "threads": 2}
     with duckdb.connect(":memory:", config=config) as connection:
         try:
             _find_reread(connection, part, landed)

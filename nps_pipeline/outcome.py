@@ -25,7 +25,7 @@ def outcome(sources: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         problems = [problem for key in sources for problem in problems_of(context.instance, key, context.run.run_id)]
         if problems:
             raise dg.Failure(
-                description="\n".join(["Published, but degraded:", *problems]),
+                description="\n".join(problems),
                 metadata={PROBLEMS: dg.MetadataValue.json(problems)},
                 allow_retries=False,
             )

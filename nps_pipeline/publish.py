@@ -32,11 +32,13 @@ class GateRefusedError(Exception):
 
 @dataclass(frozen=True)
 class Published:
-    """What publishing did: ``changed`` is False when the same content is published already."""
+    """What publishing did.
 
-    publication: Publication
+    ``publication`` is what readers see now, None while nothing was ever landed; ``changed`` says whether it is new.
+    """
+
+    publication: Publication | None
     changed: bool
-    verdict: Verdict
 
 
 def publish(settings: Settings, run_id: str, suites: Sequence[Suite], render_report: RenderReport) -> Published:
@@ -55,19 +57,22 @@ def publish(settings: Settings, run_id: str, suites: Sequence[Suite], render_rep
     home = settings.home
     facts = warehouse.work_publication(home)
     candidate = publications.candidate(home, run_id)
+    now = publications.current(home)
+    if now is None and facts["input_loads"] == "[]":
+        publications.discard(candidate)
+        return Published(None, changed=False)
     verdict = read_verdict(candidate, suites)
     if verdict is None:
         verdict = judge(candidate, facts["publication_id"], facts["fingerprint"], suites)
     if not verdict.passed:
         raise GateRefusedError(_refusal(verdict))
-    now = publications.current(home)
     if now is not None and now.fingerprint == facts["fingerprint"]:
         publications.discard(candidate)
-        return Published(now, changed=False, verdict=verdict)
+        return Published(now, changed=False)
     page = render_report(candidate / publications.MART, comments=settings.configuration.reporting.comments)
     (candidate / publications.REPORT).write_text(page, encoding="utf-8")
-    document = _document(facts, verdict)
-    return Published(publications.swap(home, candidate, document, settings.configuration.publish.keep), True, verdict)
+    swapped = publications.swap(home, candidate, _document(facts, verdict), settings.configuration.publish.keep)
+    return Published(swapped, changed=True)
 
 
 def _refusal(verdict: Verdict) -> str:
@@ -108,21 +113,28 @@ def published_mart(suites: Sequence[Suite], render_report: RenderReport) -> dg.A
             published = publish(run.settings, context.run.run_id, suites, render_report)
         except GateRefusedError as refusal:
             raise dg.Failure(description=str(refusal), allow_retries=False) from None
-        tell(context, _told(published))
+        tell(context, _told(published, run.settings))
+        seconds = round(time.monotonic() - started, 3)
         return dg.MaterializeResult(
-            metadata={
-                "publication_id": published.publication.publication_id,
-                "changed": published.changed,
-                "mart_sha256": published.publication.facts["mart_sha256"],
-                "report": dg.MetadataValue.path(str(published.publication.report)),
-                "seconds": round(time.monotonic() - started, 3),
-            }
+            metadata={"changed": published.changed, "seconds": seconds, **_described(published.publication)}
         )
 
     return asset
 
 
-def _told(published: Published) -> str:
+def _described(publication: Publication | None) -> dict[str, Any]:
+    if publication is None:
+        return {}
+    return {
+        "publication_id": publication.publication_id,
+        "mart_sha256": publication.facts["mart_sha256"],
+        "report": dg.MetadataValue.path(str(publication.report)),
+    }
+
+
+def _told(published: Published, settings: Settings) -> str:
+    if published.publication is None:
+        return f"Nothing was landed yet, so nothing is published. Drop a survey export into {settings.home.inbox}."
     if published.changed:
         return f"Published {published.publication.publication_id}."
     return (

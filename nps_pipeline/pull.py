@@ -61,9 +61,8 @@ def _pull_file(settings: Settings, path: Path) -> FileOutcome:
 
 def _land(home: Home, survey_file: SurveyFile) -> FileOutcome:
     stream = survey_file.stream
-    earlier = list(landing.by_file(home, SOURCE, survey_file.sha256))
-    known = [load for load in earlier if _read_alike(load, survey_file)]
-    if known and known[-1] is earlier[-1]:
+    earlier = sorted(landing.by_file(home, SOURCE, survey_file.sha256), key=lambda load: load.manifest.started_at)
+    if earlier and _read_alike(earlier[-1], survey_file):
         note = "The same file was landed before under the same mapping; nothing was added."
         return FileOutcome(survey_file.name, stream.name, notes=(note,))
     corrected = [

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from nps_pipeline import project
+from nps_pipeline.errors import PipelineError
 from nps_pipeline.publications import Publication
 from nps_pipeline.warehouse import open_published, rows_as_dicts
 
@@ -14,6 +17,13 @@ where ($source is null or source_system = $source or source_system || '.' || sou
     and ($reason is null or reason = $reason)
 order by source_system, source_stream, reason, source_record_id
 """
+_STREAMS = (
+    "select distinct source_system, source_system || '.' || source_stream as stream from conservation order by all"
+)
+
+
+class UnknownFilterError(PipelineError):
+    """There is no such source, stream or reason; the text names those there are."""
 
 
 def quarantined(publication: Publication, source: str | None = None, reason: str | None = None) -> list[dict[str, Any]]:
@@ -25,7 +35,17 @@ def quarantined(publication: Publication, source: str | None = None, reason: str
         reason: Only this reason.
 
     Raises:
+        UnknownFilterError: The publication has no such source or stream, or there is no such reason.
         WarehouseError: The mart is missing or damaged.
     """
+    reasons = [name for name, known in project.reasons().items() if known["class"] == "quarantined"]
+    _require_known("reason of the quarantine", reason, reasons)
     with open_published(publication.mart) as mart:
+        sources = dict.fromkeys(name for row in rows_as_dicts(mart, _STREAMS) for name in row.values())
+        _require_known("source of this publication", source, list(sources))
         return rows_as_dicts(mart, _ROWS, {"source": source, "reason": reason})
+
+
+def _require_known(what: str, name: str | None, known: Sequence[str]) -> None:
+    if name is not None and name not in known:
+        raise UnknownFilterError(f"{name} is no {what}; there are: {', '.join(known) or 'none'}.")

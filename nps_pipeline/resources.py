@@ -31,7 +31,8 @@ class Run(dg.ConfigurableResource):  # type: ignore[type-arg]
         """
         self._settings = load_settings()
         self._held = ExitStack()
-        self._held.enter_context(home.lock(self._settings.home, "run", f"run {context.run.run_id if context.run else ''}"))
+        run_id = context.run.run_id if context.run else ""
+        self._held.enter_context(home.lock(self._settings.home, "run", f"run {run_id}"))
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002 - Dagster's signature
         """Let the next run start."""
@@ -49,6 +50,7 @@ class Run(dg.ConfigurableResource):  # type: ignore[type-arg]
             "NPS_WORK_DB": str(self._settings.home.work_db),
             "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
             "DBT_LOG_PATH": str(self._settings.home.dbt),
+            "DBT_LOG_LEVEL_FILE": "none",  # its debug log could quote cells,
         }
         before = {name: os.environ.get(name) for name in wanted}
         os.environ.update(wanted)

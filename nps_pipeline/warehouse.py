@@ -227,11 +227,18 @@ def work_publication(home: Home) -> dict[str, Any]:
 def work_row_counts(home: Home) -> dict[tuple[str, str], int]:
     """Rows of every table of the working database: (schema, table) -> rows."""
     with open_work(home) as connection:
-        tables = connection.execute("select schema_name, table_name from duckdb_tables()").fetchall()
+        tables = _tables(connection)
         return {
             (schema, name): connection.execute(f'select count(*) from "{schema}"."{name}"').fetchall()[0][0]
             for schema, name in tables
         }
+
+
+def _tables(connection: duckdb.DuckDBPyConnection, schema: str | None = None) -> list[tuple[str, str]]:
+    return connection.execute(
+        "select schema_name, table_name from duckdb_tables() where $schema is null or schema_name = $schema",
+        {"schema": schema},
+    ).fetchall()
 
 
 def built_from(home: Home) -> str | None:
@@ -256,10 +263,16 @@ def export_contract(home: Home, directory: Path) -> None:
     """Copy the contract tables from the working database into ``directory``: mart.duckdb and parquet/, both closed.
 
     The file has plain tables without constraints, in the storage format of the oldest supported DuckDB.
+
+    Raises:
+        WarehouseError: Nothing was built yet, or the build is incomplete.
     """
     mart = directory / "mart.duckdb"
     (directory / "parquet").mkdir(parents=True)
     with open_work(home) as connection:
+        built = {name for (_, name) in _tables(connection, "marts")}
+        if missing := sorted(set(CONTRACT_TABLES) - built):
+            raise WarehouseError(f"{home.work_db} lacks {', '.join(missing)}. Nothing was published; start `nps run`.")
         connection.execute(f"attach '{_quoted(mart)}' as mart (storage_version '{STORAGE_VERSION}')")
         for table in CONTRACT_TABLES:
             connection.execute(f"create table mart.{table} as select * from marts.{table} order by all")

@@ -36,7 +36,7 @@ def main() -> int:
     code = _nps(["run"], environment)
     if code == 0:
         _say("Second run, on the same state: nothing has changed, so nothing must be published.")
-        code = _nps(["run", "--brief"], environment)
+        code = _nps(["run"], environment)
     if code == 0:
         prefix = f"NPS_HOME={home} NPS_CONFIG={configuration} {Path(sys.executable).with_name('nps')}"
         _say("Look around:")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from connectors.base import Page, Record
 from nps_pipeline.home import Home
 from nps_pipeline.landing import LandingResult, Load, LoadRequest, land, list_loads, verify
 
+Start = Callable[..., subprocess.Popen[str]]
 ROOT = Path(__file__).resolve().parents[2]
 RETAIL = LoadRequest(source="files", stream="retail", mode="file", connector_version="1.2.3", mapping_hash="abc")
 

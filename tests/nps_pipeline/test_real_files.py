@@ -68,7 +68,9 @@ def test_retail_conserves_every_row(retail: Pipeline) -> None:
 
 
 def test_retail_comments_are_readable(retail: Pipeline) -> None:
-    comments = "\n".join(row["comment"] for row in retail.query("select comment from fct_nps_responses where comment <> ''"))
+    comments = "\n".join(
+        row["comment"] for row in retail.query("select comment from fct_nps_responses where comment <> ''")
+    )
 
     for word in ("très", "été", "à la caisse", "conseillère", "fidélité", "qualité", "problème"):
         assert word in comments
