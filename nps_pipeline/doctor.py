@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from expectations.suites import SuiteError, load_suites
 from nps_pipeline import home, landing, project, publications
+from nps_pipeline.manifest import LandingError
 from nps_pipeline.settings import Settings, SettingsError, load_settings
 
 
@@ -49,7 +50,7 @@ def _home(settings: Settings) -> Iterator[Finding]:
 def _landing(settings: Settings) -> Iterator[Finding]:
     try:
         loads = landing.list_loads(settings.home)
-    except landing.LandingError as error:
+    except LandingError as error:
         yield Finding("landing", str(settings.home.landing), str(error))
         return
     yield Finding("landing", f"{len(loads)} loads, {sum(load.manifest.rows for load in loads)} rows")

@@ -7,13 +7,12 @@ below ``landing/.tmp`` and becomes visible in one rename, its cursor inside, so 
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,10 +22,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.base import Mode, Page, Record
-from nps_pipeline.errors import PipelineError
 from nps_pipeline.home import Home, fsync_directory, fsync_file, lock
+from nps_pipeline.manifest import LandedFile, LandingError, Manifest, Part, place, read_manifest, write_manifest
 
-SCHEMA_VERSION = 1
 _PART_FIELDS: list[pa.Field[Any]] = [
     pa.field("record_id", pa.string()),
     pa.field("payload", pa.string()),
@@ -38,55 +36,6 @@ _PART_FIELDS: list[pa.Field[Any]] = [
 _PART_SCHEMA = pa.schema(_PART_FIELDS)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _PART = "part-00000.parquet"
-
-
-class LandingError(PipelineError):
-    """The landing zone is not as this module leaves it; the text names the directory and the remedy."""
-
-
-@dataclass(frozen=True)
-class LandedFile:
-    """The survey file that a load came from; ``bytes`` is its size."""
-
-    name: str
-    sha256: str
-    bytes: int
-
-
-@dataclass(frozen=True)
-class Part:
-    """One Parquet file of a load."""
-
-    name: str
-    rows: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Manifest:
-    """What one load brought: written last, read by every later stage."""
-
-    load_id: str
-    load_seq: int
-    source: str
-    stream: str
-    mode: Mode
-    cursor_before: Mapping[str, Any]
-    cursor_after: Mapping[str, Any]
-    rows: int
-    reread_rows: int
-    deleted_rows: int
-    source_count: int | None
-    requests: int
-    bytes: int
-    started_at: str
-    finished_at: str
-    connector_version: str
-    mapping_hash: str
-    parts: Sequence[Part] = ()
-    file: LandedFile | None = None
-    replaces: Sequence[str] = ()
-    schema_version: int = SCHEMA_VERSION
 
 
 @dataclass(frozen=True)
@@ -134,7 +83,7 @@ def list_loads(home: Home, source: str | None = None, stream: str | None = None)
         LandingError: A load directory has no readable manifest, or one of a newer version of this pipeline.
     """
     directories = sorted(home.landing.glob(f"{source or '[!.]*'}/{stream or '[!.]*'}/[!.]*"))
-    return [Load(path, _read_manifest(path)) for path in directories]
+    return [Load(path, read_manifest(path)) for path in directories]
 
 
 def land(home: Home, request: LoadRequest, pages: Iterable[Page]) -> LandingResult:
@@ -339,46 +288,16 @@ def _seal_parts(scratch: Path, rows: int) -> tuple[Part, ...]:
 
 
 def _make_visible(home: Home, scratch: Path, manifest: Manifest) -> Load:
-    document = scratch / "manifest.json"
-    document.write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
-    fsync_file(document)
+    fsync_file(write_manifest(scratch, manifest))
     fsync_directory(scratch)
     stream = home.landing / manifest.source / manifest.stream
     for directory in (home.landing, stream.parent, stream):
         directory.mkdir(exist_ok=True)
         fsync_directory(directory.parent)
-    final = home.landing / _place(manifest)
+    final = home.landing / place(manifest)
     os.rename(scratch, final)  # noqa: PTH104 - rename refuses an existing directory; the Path form reads as if it replaced
     fsync_directory(stream)
     return Load(final, manifest)
-
-
-def _place(manifest: Manifest) -> Path:
-    """The directory of a load, relative to the landing zone."""
-    return Path(manifest.source, manifest.stream, f"{manifest.load_seq:08d}-{manifest.load_id}")
-
-
-def _read_manifest(directory: Path) -> Manifest:
-    remedy = "Restore this directory from a backup or remove it; the other loads are untouched."
-    try:
-        document = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
-        version = int(document["schema_version"])
-        if version == SCHEMA_VERSION:
-            document["parts"] = tuple(Part(**part) for part in document["parts"])
-            document["file"] = LandedFile(**document["file"]) if document["file"] else None
-            document["replaces"] = tuple(document["replaces"])
-            manifest = Manifest(**document)
-            place = _place(manifest)
-    except (OSError, ValueError, TypeError, KeyError):
-        raise LandingError(f"The load {directory} has no readable manifest.json. {remedy}") from None
-    if version != SCHEMA_VERSION:
-        raise LandingError(
-            f"The load {directory} was written in format {version}, this version reads format {SCHEMA_VERSION}. "
-            "Run the version of the pipeline that wrote it."
-        )
-    if directory.parts[-3:] != place.parts:
-        raise LandingError(f"The load {directory} was renamed: its manifest says {place}. {remedy}")
-    return manifest
 
 
 def sha256_of(path: Path) -> str:

@@ -14,7 +14,8 @@ from connectors.survey_files.records import FILE_FIELDS
 from nps_pipeline import __version__, landing
 from nps_pipeline.home import Home
 from nps_pipeline.keys import GROUPS, LANDED_FILES, PROBLEMS
-from nps_pipeline.landing import LandedFile, LoadRequest
+from nps_pipeline.landing import LoadRequest
+from nps_pipeline.manifest import LandedFile
 from nps_pipeline.progress import tell
 from nps_pipeline.resources import Run
 from nps_pipeline.settings import Settings

@@ -39,6 +39,7 @@ OF_A_STAGE = {
     "nps_pipeline.home": "paths and locks",
     "nps_pipeline.keys": "the asset keys at which stages meet",
     "nps_pipeline.landing": "loads",
+    "nps_pipeline.manifest": "what a load says of itself",
     "nps_pipeline.progress": "sentences for the terminal",
     "nps_pipeline.project": "the dbt project",
     "nps_pipeline.publications": "what is published",

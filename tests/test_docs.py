@@ -69,9 +69,8 @@ def test_every_published_column_is_documented() -> None:
         (model,) = [model for model in document["models"] if model["name"] == table]
         assert len(model["columns"]) > 3
         for column in model["columns"]:
-            assert re.search(rf"^\| `{column['name']}` \| [\w(), ]+ \| \S.* \|$", described, re.MULTILINE), column[
-                "name"
-            ]
+            row = rf"^\| `{column['name']}` \| [\w(), ]+ \| \S.* \|$"
+            assert re.search(row, described, re.MULTILINE), column["name"]
 
 
 def test_every_key_of_the_configuration_is_documented() -> None:

@@ -32,9 +32,14 @@ def published() -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(metadata={"changed": True})
 
 
+@dg.asset(key=PUBLISHED_MART)
+def unchanged() -> dg.MaterializeResult[None]:
+    return dg.MaterializeResult(metadata={"changed": False})
+
+
 @dg.asset(key=OUTCOME, deps=[PUBLISHED_MART])
 def degraded() -> None:
-    raise dg.Failure(description="Published, but degraded:\na file was refused.")
+    raise dg.Failure(description="a.csv was refused: it is empty.")
 
 
 @dg.asset(key=PUBLISHED_MART)
@@ -77,12 +82,13 @@ def needy(unavailable: Unavailable) -> None:
     ("assets", "exit_code", "problems", "was_published"),
     [
         ((published, done), Exit.DONE, (), True),
-        ((published, degraded), Exit.DEGRADED, ("Published, but degraded:\na file was refused.",), True),
+        ((published, degraded), Exit.DEGRADED, ("a.csv was refused: it is empty.",), True),
+        ((unchanged, degraded), Exit.FAILED, ("a.csv was refused: it is empty.",), False),
         ((refused, done), Exit.FAILED, ("Nothing was published.",), None),
         ((broken, done), Exit.FAILED, ("The step published_mart failed: the disk is full",), None),
         ((candidate, blocked, done), Exit.FAILED, ("3 rows fail sound.",), None),
     ],
-    ids=["done", "degraded", "refused", "broken", "blocked"],
+    ids=["done", "degraded", "refused-and-unchanged", "refused", "broken", "blocked"],
 )
 def test_a_run_comes_to_an_exit_code_and_its_sentences(
     tmp_path: Path,

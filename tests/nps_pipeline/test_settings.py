@@ -2,45 +2,14 @@
 
 from __future__ import annotations
 
-import copy
-import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
-import yaml
 
 from nps_pipeline.project import ROOT
-from nps_pipeline.settings import Settings, SettingsError, json_schema, load_settings
-
-FULL = """
-version: 1
-reporting: {timezone: Europe/Berlin, min_n: 30, comments: shown}
-sources:
-  files:
-    - {name: retail, match: "retail_*.csv", id: id, score: nps, scale: [0, 10], comment: explication,
-       responded_at: {constant: 2017-01-01, timezone: Europe/Paris}, survey_type: relational,
-       channel: store, touchpoint: purchase}
-    - name: countries
-      match: "*_countries.csv"
-      exports: cumulative
-      score: nps
-      scale: [0, 10]
-      email: e-mail
-      responded_at: {column: answered, timezone: America/Sao_Paulo, format: day_first}
-      survey: {column: survey}
-      survey_type: {column: type}
-      channel: {column: channel}
-      touchpoint: Product use
-      exclude: [{column: status, values: [test, "0"], reason: test}]
-      replaces: {countries_2.csv: countries_1.csv}
-    - {name: qualtrics_eu, match: "eu_*.csv", profile: qualtrics}
-deduplication: {order: [files.retail, files, hubspot]}
-publish: {keep: 3}
-schedule: {cron: "30 4 * * mon-fri"}
-"""
-ENTRY = {"name": "retail", "match": "*.csv", "id": "id", "score": "nps", "scale": [0, 10]}
+from nps_pipeline.settings import SettingsError, load_settings
+from tests.nps_pipeline.documents import ENTRY, FULL, entry, load, problems, write
 
 
 @pytest.fixture(autouse=True)
@@ -48,31 +17,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current directory; absolute without links, as the settings make theirs."""
     monkeypatch.chdir(tmp_path)
     return Path.cwd()
-
-
-def write(document: str | dict[str, Any]) -> Path:
-    path = Path("nps.yaml")
-    path.write_text(document if isinstance(document, str) else yaml.safe_dump(document), encoding="utf-8")
-    return path
-
-
-def load(document: str | dict[str, Any]) -> Settings:
-    write(document)
-    return load_settings({})
-
-
-def problems(document: str | dict[str, Any]) -> list[str]:
-    """The problems of a document, without the name of the file."""
-    with pytest.raises(SettingsError) as refusal:
-        load(document)
-    assert str(refusal.value) == "\n".join(refusal.value.problems)
-    assert all(problem.endswith((".", "?")) and not problem.endswith("?.") for problem in refusal.value.problems)
-    return [problem.removeprefix("nps.yaml: ") for problem in refusal.value.problems]
-
-
-def entry(**changes: Any) -> dict[str, Any]:
-    """A document with one entry of sources.files."""
-    return {"version": 1, "sources": {"files": [{**ENTRY, **changes}]}}
 
 
 # --- what is accepted ------------------------------------------------------------------------------------------------
@@ -359,109 +303,3 @@ def test_a_dotenv_file_that_is_not_utf_8_is_told() -> None:
 def test_variables_of_others_are_left_alone() -> None:
     write("version: 1")
     assert load_settings({"NPS_REPORT_TITLE": "x", "HOME": "/", "NPSHOME": "x"}).configuration.version == 1
-
-
-# --- the hash of the content -----------------------------------------------------------------------------------------
-
-
-def hash_with(*keys: str | int, value: Any) -> str:
-    document = yaml.safe_load(FULL)
-    node = document
-    for key in keys[:-1]:
-        node = node[key]
-    node[keys[-1]] = value
-    return load(yaml.safe_dump(document)).content_hash()
-
-
-@pytest.mark.parametrize(
-    ("keys", "value"),
-    [
-        (("reporting", "min_n"), 10),
-        (("reporting", "timezone"), "Europe/Paris"),
-        (("reporting", "comments"), "hidden"),
-        (("deduplication", "order"), ["files", "files.retail", "hubspot"]),
-        (("sources", "files", 0, "channel"), "web"),
-        (("sources", "files", 0, "responded_at", "constant"), "2017-01-02"),
-        (("sources", "files"), []),
-    ],
-)
-def test_what_changes_the_mart_changes_the_hash(keys: tuple[str | int, ...], value: Any) -> None:
-    assert hash_with(*keys, value=value) != load(FULL).content_hash()
-
-
-@pytest.mark.parametrize(("keys", "value"), [(("schedule", "cron"), "0 1 * * *"), (("publish", "keep"), 99)])
-def test_what_does_not_change_the_mart_keeps_the_hash(keys: tuple[str, ...], value: Any) -> None:
-    assert hash_with(*keys, value=value) == load(FULL).content_hash()
-
-
-def test_the_hash_is_the_same_in_another_place_and_with_defaults_written_out() -> None:
-    write("version: 1").rename("other.yaml")
-    elsewhere = load_settings({"NPS_HOME": "elsewhere", "NPS_CONFIG": "other.yaml"}).content_hash()
-    assert load("version: 1\nreporting: {min_n: 30, timezone: UTC}\n").content_hash() == elsewhere
-    assert len(elsewhere) == 64
-
-
-# --- the JSON schema -------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def editor() -> jsonschema.Draft202012Validator:
-    """What an editor checks with."""
-    jsonschema.Draft202012Validator.check_schema(json_schema())
-    return jsonschema.Draft202012Validator(json_schema())
-
-
-def as_json(text: str) -> Any:
-    """A YAML document as an editor sees it: dates are text."""
-    return json.loads(json.dumps(yaml.safe_load(text), default=str))
-
-
-@pytest.mark.parametrize("text", ["version: 1", FULL, (ROOT / "nps.yaml").read_text(encoding="utf-8")])
-def test_the_schema_accepts_what_the_settings_accept(editor: jsonschema.Draft202012Validator, text: str) -> None:
-    load(text)
-    assert [error.message for error in editor.iter_errors(as_json(text))] == []
-
-
-@pytest.mark.parametrize(
-    ("keys", "value"),
-    [
-        (("version",), 2),
-        (("reprting",), {}),
-        (("reporting", "min_m"), 3),
-        (("reporting", "min_n"), "3"),
-        (("reporting", "comments"), "show"),
-        (("publish", "keep"), 0),
-        (("deduplication", "order"), "files"),
-        (("sources", "files", 0, "coment"), "x"),
-        (("sources", "files", 0, "survey_type"), "relationl"),
-        (("sources", "files", 0, "scale"), [0, 5, 10]),
-        (("sources", "files", 0, "responded_at"), {"colum": "x"}),
-    ],
-)
-def test_the_schema_rejects_what_the_settings_reject(
-    editor: jsonschema.Draft202012Validator, keys: tuple[str | int, ...], value: Any
-) -> None:
-    document = copy.deepcopy(as_json(FULL))
-    node = document
-    for key in keys[:-1]:
-        node = node[key]
-    node[keys[-1]] = value
-    assert problems(document)
-    assert list(editor.iter_errors(document))
-
-
-def test_the_schema_describes_every_key() -> None:
-    schema = json_schema()
-    undescribed = [
-        f"{owner}.{key}"
-        for owner, section in {"nps.yaml": schema, **schema["$defs"]}.items()
-        for key, value in section["properties"].items()
-        if "description" not in value and "$ref" not in value
-    ]
-    assert undescribed == []
-
-
-def test_the_schema_in_docs_is_the_one_that_validates() -> None:
-    """`make schema` writes it."""
-    written = json.loads((ROOT / "docs" / "nps.schema.json").read_text(encoding="utf-8"))
-    assert written == json_schema()

@@ -1,0 +1,79 @@
+"""A client of the control interface: what a server was asked, what it holds, and edits behind the API's back."""
+
+from __future__ import annotations
+
+import json
+import ssl
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPSConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from sandbox.admin import PREFIX
+
+SECONDS = 10
+FIRST_ERROR = 400
+
+
+@dataclass(frozen=True)
+class Control:
+    """One server's control interface; ``authority`` is the certificate to trust where it speaks TLS."""
+
+    url: str
+    authority: Path | None = None
+
+    def requests(self) -> list[dict[str, Any]]:
+        """What the server answered so far: method, path, query, status, changes_records."""
+        found: list[dict[str, Any]] = self._call("GET", "/requests")["requests"]
+        return found
+
+    def forget_requests(self) -> None:
+        """Empty the request log."""
+        self._call("DELETE", "/requests")
+
+    def writes(self) -> list[dict[str, Any]]:
+        """The requests that were to change records or definitions."""
+        return [one for one in self.requests() if one["changes_records"]]
+
+    def state(self, table: str) -> dict[str, dict[str, Any]]:
+        """A table: record id -> fields, created, modified, deleted."""
+        found: dict[str, dict[str, Any]] = self._call("GET", "/state")[table]
+        return found
+
+    def reset(self) -> None:
+        """Back to the state of the start, with an empty log."""
+        self._call("POST", "/reset")
+
+    def add(self, table: str, **fields: Any) -> str:
+        """Add a record; returns its id."""
+        return str(self._call("POST", f"/records/{table}", fields)["id"])
+
+    def edit(self, table: str, record_id: str, **fields: Any) -> None:
+        """Change fields of a record, as a person in the CRM would."""
+        self._call("PATCH", f"/records/{table}/{record_id}", fields)
+
+    def delete(self, table: str, record_id: str) -> None:
+        """Delete a record, as a person in the CRM would."""
+        self._call("DELETE", f"/records/{table}/{record_id}")
+
+    def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
+        connection = self._connection()
+        try:
+            connection.request(method, PREFIX + path, json.dumps(body) if body is not None else None)
+            response = connection.getresponse()
+            text = response.read()
+        finally:
+            connection.close()
+        answer: dict[str, Any] = json.loads(text) if text else {}
+        if response.status >= FIRST_ERROR:
+            raise LookupError(f"The sandbox refused {method} {path}: {answer.get('error')}")
+        return answer
+
+    def _connection(self) -> HTTPConnection:
+        address = urlsplit(self.url)
+        host, port = str(address.hostname), address.port
+        if address.scheme == "http":
+            return HTTPConnection(host, port, timeout=SECONDS)
+        context = ssl.create_default_context(cafile=self.authority)
+        return HTTPSConnection(host, port, timeout=SECONDS, context=context)

@@ -1,0 +1,208 @@
+"""The Zendesk account as a whole: credentials, rate headers, lists and single records, all endpoints."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import count
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from sandbox.limits import Window
+from sandbox.store import Record, Store, Tables
+from sandbox.web import Endpoint, Refusal, bounded_integer
+from sandbox.zendesk import shapes
+from sandbox.zendesk.exports import Export, base_of, by_cursor, by_time, modification_time
+from sandbox.zendesk.fields import TicketFields, UserFields
+from sandbox.zendesk.ids import AGENT_ID
+from sandbox.zendesk.jobs import Jobs
+from sandbox.zendesk.users import UserUpdates
+
+SUBDOMAIN = "sandbox"
+EMAIL = "support@crm.example"
+TOKEN = "sandbox-api-token"  # noqa: S105  (opens the sandbox, nothing else)
+OAUTH_TOKEN = "sandbox-oauth-token"  # noqa: S105
+PER_MINUTE = 700
+PAGE, MOST_IDS = 100, 100
+SUFFIXES = ("", ".json")
+
+
+class Zendesk:
+    """One Zendesk account."""
+
+    name = "zendesk"
+
+    def __init__(self, tables: Tables) -> None:
+        self.store = Store(tables, whole_seconds=True)
+        self._minute = Window(PER_MINUTE, 60)
+        self._ids = count(99_000_000_000_001)
+        self._user_fields = UserFields()
+        self._jobs = Jobs()
+        self._show: dict[str, Callable[[Record, str], shapes.Json]] = {
+            "users": self._user,
+            "organizations": shapes.organization,
+            "tickets": shapes.ticket,
+            "satisfaction_ratings": shapes.satisfaction_rating,
+        }
+        self.endpoints = [
+            *self._exports(),
+            *_both("/api/v2/users/me", self._me, open_to_all=True),
+            *_both("/api/v2/users/show_many", self._show_many),
+            *UserUpdates(self.store, self._user_fields, self._jobs).endpoints,
+            *self._jobs.endpoints(),
+            *self._user_fields.endpoints(),
+            *TicketFields().endpoints(),
+            *(one for table in self._show for one in self._records(table)),
+        ]
+
+    def authorize(self, request: Request, endpoint: Endpoint) -> None:  # noqa: ARG002
+        """E-mail and API token, or an OAuth token."""
+        if not _is_known(request):
+            raise shapes.unauthenticated()
+
+    def headers(self, endpoint: Endpoint) -> Mapping[str, str]:  # noqa: ARG002
+        """What is left of the minute."""
+        self._minute.spend()
+        limit, remaining = str(self._minute.most), str(self._minute.remaining)
+        return {
+            "x-rate-limit": limit,
+            "x-rate-limit-remaining": remaining,
+            "ratelimit-limit": limit,
+            "ratelimit-remaining": remaining,
+            "ratelimit-reset": str(self._minute.resets_in),
+        }
+
+    def unknown(self, request: Request, status: int) -> Refusal:  # noqa: ARG002
+        """No such path, or not with this method."""
+        return shapes.refusal(status, "InvalidEndpoint", "Not found")
+
+    def reset(self) -> None:
+        """Records and fields as at the start, no jobs."""
+        self._jobs.reset()
+        self._user_fields.reset()
+        self.store.reset()
+
+    def new_id(self, table: str) -> str:  # noqa: ARG002
+        """An id above all others."""
+        return str(next(self._ids))
+
+    def _exports(self) -> list[Endpoint]:
+        tickets = Export("tickets", shapes.generated_timestamp, shapes.exported_ticket)
+        users = Export("users", modification_time, self._user)
+        organizations = Export("organizations", modification_time, shapes.exported_organization)
+        return [
+            *_both("/api/v2/incremental/tickets/cursor", self._exporting(by_cursor, tickets)),
+            *_both("/api/v2/incremental/users/cursor", self._exporting(by_cursor, users)),
+            *_both("/api/v2/incremental/organizations", self._exporting(by_time, organizations)),
+        ]
+
+    def _exporting(
+        self, serve: Callable[[Store, Export, Request], Response], export: Export
+    ) -> Callable[[Request], Awaitable[Response]]:
+        async def handler(request: Request) -> Response:
+            return serve(self.store, export, request)
+
+        return handler
+
+    def _user(self, record: Record, base: str) -> shapes.Json:
+        return shapes.user(record, base, self._user_fields.keys())
+
+    async def _me(self, request: Request) -> Response:
+        if not _is_known(request):
+            return JSONResponse({"user": shapes.anonymous(base_of(request))})
+        record = self.store.find_live("users", str(AGENT_ID))
+        if record is None:
+            raise shapes.not_found()
+        return JSONResponse({"user": self._user(record, base_of(request))})
+
+    async def _show_many(self, request: Request) -> Response:
+        by_external_id = "external_ids" in request.query_params
+        given = request.query_params.get("external_ids" if by_external_id else "ids")
+        if not given:
+            raise shapes.refusal(400, "ParameterMissing", "Parameter ids is required")
+        wanted = set(given.split(","))
+        if len(wanted) > MOST_IDS:
+            raise shapes.refusal(400, "TooManyValues", f"Maximum {MOST_IDS} ids may be given per call")
+        found = [
+            record
+            for record in self.store.live("users")
+            if (record.fields.get("external_id") if by_external_id else record.record_id) in wanted
+        ]
+        users = [self._user(record, base_of(request)) for record in found]
+        return JSONResponse({"users": users, "next_page": None, "previous_page": None, "count": len(users)})
+
+    def _records(self, table: str) -> list[Endpoint]:
+        async def read(request: Request) -> Response:
+            record = self.store.find_live(table, str(request.path_params["record_id"]))
+            if record is None:
+                raise shapes.not_found()
+            return JSONResponse({table.removesuffix("s"): self._show[table](record, base_of(request))})
+
+        async def listed(request: Request) -> Response:
+            records = [record for record in self.store.live(table) if _passes(record, request)]
+            records.sort(key=lambda record: int(record.record_id))
+            return JSONResponse(self._listed(table, records, request))
+
+        path = f"/api/v2/{table}"
+        return [*_both(path, listed), *_both(path + "/{record_id:int}", read)]
+
+    def _listed(self, table: str, records: list[Record], request: Request) -> dict[str, Any]:
+        """A page of a list: by cursor where page[size] is given, else by page number."""
+        query, base = request.query_params, base_of(request)
+        if "page[size]" in query:
+            size = bounded_integer(query.get("page[size]"), PAGE, PAGE, _bad_page)
+            after = query.get("page[after]", "0")
+            if not after.isdigit():
+                raise _bad_page(after)
+            left = [record for record in records if int(record.record_id) > int(after)]
+            page, more = left[:size], len(left) > size
+            cursor = page[-1].record_id if page else None
+            following = urlencode({"page[size]": size, "page[after]": cursor})
+            further: dict[str, Any] = {
+                "meta": {"has_more": more, "after_cursor": cursor, "before_cursor": None},
+                "links": {"prev": None, "next": f"{base}{request.url.path}?{following}" if more else None},
+            }
+        else:
+            size = bounded_integer(query.get("per_page"), PAGE, PAGE, _bad_page)
+            number = bounded_integer(query.get("page"), 1, len(records) + 1, _bad_page)
+            page, more = records[(number - 1) * size : number * size], len(records) > number * size
+            following = urlencode({"page": number + 1, "per_page": size})
+            next_page = f"{base}{request.url.path}?{following}" if more else None
+            further = {"next_page": next_page, "previous_page": None, "count": len(records)}
+        return {table: [self._show[table](record, base) for record in page]} | further
+
+
+def _both(path: str, handler: Callable[[Request], Awaitable[Response]], *, open_to_all: bool = False) -> list[Endpoint]:
+    """The endpoint with and without .json, as Zendesk answers to both."""
+    return [Endpoint("GET", path + suffix, handler, open_to_all=open_to_all) for suffix in SUFFIXES]
+
+
+def _is_known(request: Request) -> bool:
+    scheme, _, credentials = request.headers.get("authorization", "").partition(" ")
+    if scheme == "Bearer":
+        return credentials == OAUTH_TOKEN
+    try:
+        return scheme == "Basic" and base64.b64decode(credentials, validate=True).decode() == f"{EMAIL}/token:{TOKEN}"
+    except (binascii.Error, UnicodeDecodeError):
+        return False
+
+
+def _passes(record: Record, request: Request) -> bool:
+    """The filters of satisfaction ratings; other lists have none of these parameters."""
+    query, at = request.query_params, shapes.unix(record.modified)
+    start, end = _seconds(query.get("start_time"), at), _seconds(query.get("end_time"), at)
+    return query.get("score") in (None, record.fields.get("score")) and start <= at <= end
+
+
+def _seconds(text: str | None, default: int) -> int:
+    if text is not None and not text.isdigit():
+        raise shapes.refusal(400, "InvalidValue", "Times must be Unix times in whole seconds")
+    return default if text is None else int(text)
+
+
+def _bad_page(text: str) -> Refusal:
+    return shapes.refusal(400, "InvalidPaginationParameter", f"{text} is not a page size or place")
