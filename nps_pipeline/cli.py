@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import wraps
 from typing import Any
 
@@ -69,7 +70,7 @@ def run(as_json: bool) -> int:
 
     result = run_job(settings, build_defs(quiet=as_json))
     if as_json:
-        click.echo(json.dumps({"run_id": result.run_id, "exit": int(result.exit), "published": result.published}))
+        click.echo(json.dumps({**asdict(result), "exit": int(result.exit)}))
     elif result.published:
         _show_current()
     for problem in result.problems:
@@ -139,8 +140,6 @@ def report() -> None:
 @_sentences
 def doctor(as_json: bool) -> int:
     """Check the configuration and the state: every problem at once, each with its remedy."""
-    from dataclasses import asdict  # noqa: PLC0415
-
     from nps_pipeline.doctor import examine  # noqa: PLC0415
 
     findings = examine()

@@ -21,7 +21,7 @@ out = Console(
     file=sys.__stdout__,
     highlight=False,
     soft_wrap=True,
-    width=None if sys.__stdout__ is not None and sys.__stdout__.isatty() else 120,  # a pipe has no width of its own
+    width=None if sys.__stdout__ is not None and sys.__stdout__.isatty() else 140,  # a pipe has no width of its own
 )
 
 

@@ -12,7 +12,7 @@ import dagster as dg
 
 from nps_pipeline import home, instance
 from nps_pipeline.automation import JOB
-from nps_pipeline.keys import OUTCOME, PUBLISHED_MART
+from nps_pipeline.keys import OUTCOME, PUBLISHED_MART, told_problems
 from nps_pipeline.settings import Settings
 
 
@@ -79,11 +79,15 @@ def _problems(events: Iterable[dg.DagsterEvent]) -> Iterable[str]:
     told: dict[str, None] = {}
     blocked = False
     for event in events:
-        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+        if event.is_step_materialization:  # what a pull left behind is told also when a later step failed
+            told |= dict.fromkeys(told_problems(event.step_materialization_data.materialization))
+        elif event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
             evaluation = event.asset_check_evaluation_data
             if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
                 blocked = True
                 told[evaluation.description or _failed_dbt_test(evaluation)] = None
+        elif event.is_step_failure and event.step_key == OUTCOME.to_python_identifier():
+            continue  # it repeats what the pulls said
         elif event.is_step_failure and event.step_failure_data.user_failure_data:
             told[event.step_failure_data.user_failure_data.description or ""] = None
         elif event.is_step_failure and not blocked:

@@ -57,7 +57,9 @@ def bury_dead_runs(instance: dg.DagsterInstance, home: Home) -> int:
 
     Dagster's default launcher has no health check, so a killed run would look started for ever.
     """
-    started = instance.get_runs(filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    started = instance.get_runs(
+        filters=dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING])
+    )
     for run in started:
         instance.report_run_failed(run, f"The process of this run ended without a word; {home.root} is free again.")
     return len(started)

@@ -27,3 +27,10 @@ PROBLEMS = "problems"
 def table(layer: str, name: str) -> dg.AssetKey:
     """The asset of a table of the working database."""
     return dg.AssetKey([layer, name])
+
+
+def told_problems(materialization: dg.AssetMaterialization) -> list[str]:
+    """The problems that a pull asset told in its metadata; none for other assets."""
+    value = materialization.metadata.get(PROBLEMS)
+    problems = value.value if isinstance(value, dg.JsonMetadataValue) else None
+    return [str(problem) for problem in problems] if isinstance(problems, list) else []

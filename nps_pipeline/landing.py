@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -317,8 +317,3 @@ def verify(load: Load) -> None:
             raise LandingError(
                 f"{path} is missing or differs from what was landed. Restore it from a backup; nothing was published."
             )
-
-
-def by_file(home: Home, source: str, sha256: str) -> Iterator[Load]:
-    """The loads that came from a file with these bytes."""
-    return (load for load in list_loads(home, source) if load.manifest.file and load.manifest.file.sha256 == sha256)

@@ -82,7 +82,7 @@ def read_manifest(directory: Path) -> Manifest:
     Raises:
         LandingError: It is missing, damaged, of a newer format, or of another load.
     """
-    remedy = "Restore this directory from a backup or remove it; the other loads are untouched."
+    remedy = "Restore this directory from a backup; the other loads are untouched."
     try:
         document = json.loads((directory / NAME).read_text(encoding="utf-8"))
         version = int(document["schema_version"])

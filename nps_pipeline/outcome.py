@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import dagster as dg
 
-from nps_pipeline.keys import GROUPS, OUTCOME, PROBLEMS, PUBLISHED_MART
+from nps_pipeline.keys import GROUPS, OUTCOME, PROBLEMS, PUBLISHED_MART, told_problems
 
 
 def outcome(sources: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
@@ -39,6 +39,4 @@ def problems_of(instance: dg.DagsterInstance, key: dg.AssetKey, run_id: str) -> 
     event = instance.get_latest_materialization_event(key)
     if event is None or event.run_id != run_id or event.asset_materialization is None:
         return []
-    value = event.asset_materialization.metadata.get(PROBLEMS)
-    problems = value.value if isinstance(value, dg.JsonMetadataValue) else None
-    return [str(problem) for problem in problems] if isinstance(problems, list) else []
+    return told_problems(event.asset_materialization)

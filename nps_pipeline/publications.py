@@ -16,6 +16,7 @@ from typing import Any
 from nps_pipeline import warehouse
 from nps_pipeline.errors import PipelineError
 from nps_pipeline.home import Home, fsync_directory, fsync_file
+from nps_pipeline.landing import sha256_of
 
 MART = "mart.duckdb"
 REPORT = "report.html"
@@ -75,6 +76,12 @@ def require_current(home: Home) -> Publication:
     if publication is None:
         raise PublicationError(f"Nothing is published yet below {home.root}. Start with `nps run`.")
     return publication
+
+
+def is_whole(publication: Publication) -> bool:
+    """Whether its mart is the file that was judged and its report is there: a damaged one is published anew."""
+    whole = publication.mart.is_file() and publication.report.is_file()
+    return whole and sha256_of(publication.mart) == publication.facts.get("mart_sha256")
 
 
 def history(home: Home) -> list[Publication]:

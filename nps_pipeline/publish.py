@@ -66,7 +66,7 @@ def publish(settings: Settings, run_id: str, suites: Sequence[Suite], render_rep
         verdict = judge(candidate, facts["publication_id"], facts["fingerprint"], suites)
     if not verdict.passed:
         raise GateRefusedError(_refusal(verdict))
-    if now is not None and now.fingerprint == facts["fingerprint"]:
+    if now is not None and now.fingerprint == facts["fingerprint"] and publications.is_whole(now):
         publications.discard(candidate)
         return Published(now, changed=False)
     page = render_report(candidate / publications.MART, comments=settings.configuration.reporting.comments)

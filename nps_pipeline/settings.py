@@ -43,10 +43,12 @@ def _known_timezone(name: str) -> str:
 
 
 def _known_cron(expression: str) -> str:
-    from dagster._utils.schedules import is_valid_cron_string  # noqa: PLC0415 - a second of import for one check
+    import dagster as dg  # noqa: PLC0415 - a second of import for one check
 
-    if not is_valid_cron_string(expression):
-        raise ValueError("is no cron expression; five fields such as '0 5 * * *' (every day at 5)")
+    try:
+        dg.ScheduleDefinition(job_name="any", cron_schedule=expression)
+    except dg.DagsterInvalidDefinitionError:
+        raise ValueError("is no cron expression; five fields such as '0 5 * * *' (every day at 5)") from None
     return expression
 
 
@@ -161,8 +163,8 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """
     variables, problems = _dotenv()
     variables |= os.environ if environment is None else environment
-    config_path = Path(variables.get("NPS_CONFIG") or "nps.yaml").absolute()
-    home = Home(Path(variables.get("NPS_HOME") or "var").absolute())
+    config_path = Path(variables.get("NPS_CONFIG") or "nps.yaml").expanduser().absolute()
+    home = Home(Path(variables.get("NPS_HOME") or "var").expanduser().absolute())
     problems += _misspelt(variables)
     configuration, mistakes = _read_configuration(config_path)
     if problems or mistakes or configuration is None:

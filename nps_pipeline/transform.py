@@ -5,11 +5,12 @@ import json
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
-from dagster_dbt import DagsterDbtTranslator, DbtCliInvocation, DbtCliResource, dbt_assets
+from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from connectors.base import Stream
 from nps_pipeline import landing, project, warehouse
@@ -142,8 +143,10 @@ def dbt_models(declared_streams: DeclaredStreams) -> dg.AssetsDefinition:
     def dbt(context: dg.AssetExecutionContext, run: Run) -> Iterator[Any]:
         settings = run.settings
         arguments = ["build", "--vars", json.dumps({"streams": stream_variables(declared_streams(settings))})]
-        if warehouse.built_from(settings.home) != project.dbt_hash():
+        if not warehouse.begin_build(settings.home, project.dbt_hash()):
             arguments.append("--full-refresh")
+        results = settings.home.dbt / "run_results.json"
+        results.unlink(missing_ok=True)
         with run.dbt_environment():
             cli = DbtCliResource(
                 project_dir=str(project.DBT_PROJECT),
@@ -155,8 +158,8 @@ def dbt_models(declared_streams: DeclaredStreams) -> dg.AssetsDefinition:
             events = list(invocation.stream())
         yield from _with_row_counts(events, warehouse.work_row_counts(settings.home))
         if not invocation.is_successful():
-            raise dg.Failure(description=_failed_nodes(invocation), allow_retries=False)
-        warehouse.mark_built_from(settings.home, project.dbt_hash())
+            raise dg.Failure(description=_failed_nodes(results), allow_retries=False)
+        warehouse.finish_build(settings.home, project.dbt_hash())
         tell(context, f"{len(events)} models, seeds and tests built.")
 
     return dbt
@@ -172,10 +175,10 @@ def _with_row_counts(events: Iterable[Any], counts: Mapping[tuple[str, str], int
             yield event
 
 
-def _failed_nodes(invocation: DbtCliInvocation) -> str:
-    """Which nodes failed, by name: what dbt says about them can quote cells, so it stays in dbt's own log."""
-    results = invocation.get_artifact("run_results.json")["results"]
-    failed = [result["unique_id"].split(".")[2] for result in results if result["status"] in {"error", "fail"}]
+def _failed_nodes(run_results: Path) -> str:
+    """Which nodes failed, by name: what dbt says about them can quote cells, so it stays in dbt's own output."""
+    document = json.loads(run_results.read_text(encoding="utf-8")) if run_results.exists() else {"results": []}
+    failed = [r["unique_id"].split(".")[2] for r in document["results"] if r["status"] in {"error", "fail"}]
     return (
         f"dbt could not build the mart: {', '.join(failed) or 'it did not start'}. Nothing was published. "
         "If you changed the dbt project or a seed, mend that; otherwise report it with the log of the run."

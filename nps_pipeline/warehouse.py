@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,7 +37,6 @@ CONTRACT_TABLES = (
 STORAGE_VERSION = "v1.0.0"
 
 _RAW_TABLES = """
-create schema if not exists raw;
 create table if not exists raw.loads (
     source_system varchar, source_stream varchar, role varchar, load_id varchar, load_seq bigint, mode varchar,
     started_at timestamp, manifest_rows bigint, parquet_rows bigint, source_count bigint, cursor_after varchar,
@@ -82,7 +82,7 @@ def open_work(home: Home) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         connection = duckdb.connect(str(home.work_db))
     except duckdb.IOException as error:
-        if "lock" in str(error).lower():
+        if "could not set lock" in str(error).lower():
             raise WarehouseError(
                 f"{home.work_db} is open in another program; close it there. Read {home.publish / 'mart.duckdb'} "
                 "instead: it is never locked."
@@ -138,7 +138,7 @@ def ingest(
         WarehouseError: See ``open_work``.
     """
     with open_work(home) as connection:
-        connection.execute(_RAW_TABLES)
+        _prepare_raw(connection)
         known = dict(connection.execute("select load_id, parquet_rows from raw.loads").fetchall())
         fresh = [load for load, _, _ in pinned if load.manifest.load_id not in known]
         for load in fresh:
@@ -164,6 +164,16 @@ def ingest(
             )
         connection.commit()
         return len(fresh)
+
+
+def _prepare_raw(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the raw tables; those of another layout are made anew, for landing has all they hold."""
+    layout = hashlib.sha256(_RAW_TABLES.encode()).hexdigest()
+    connection.execute("create schema if not exists raw; create table if not exists raw.layout (hash varchar)")
+    if connection.execute("select hash from raw.layout").fetchall() != [(layout,)]:
+        connection.execute("drop schema raw cascade; create schema raw; create table raw.layout (hash varchar)")
+        connection.execute("insert into raw.layout values ($hash)", {"hash": layout})
+    connection.execute(_RAW_TABLES)
 
 
 def _copy_records(connection: duckdb.DuckDBPyConnection, load: Load) -> int:
@@ -219,7 +229,7 @@ def work_publication(home: Home) -> dict[str, Any]:
         raise WarehouseError(f"Nothing is built yet below {home.root}; start `nps run`.")
     with open_work(home) as connection:
         try:
-            return rows_as_dicts(connection, "select * from marts.publication")[0]
+            return rows_as_dicts(connection, "select * from marts.publication where exists (from raw.built_from)")[0]
         except (duckdb.CatalogException, IndexError):
             raise WarehouseError(f"The build in {home.work_db} is incomplete; start `nps run`.") from None
 
@@ -241,22 +251,23 @@ def _tables(connection: duckdb.DuckDBPyConnection, schema: str | None = None) ->
     ).fetchall()
 
 
-def built_from(home: Home) -> str | None:
-    """Hash of the dbt project that built the working database; None when none finished."""
-    if not home.work_db.exists():
-        return None
+def begin_build(home: Home, dbt_hash: str) -> bool:
+    """Note that a build is under way; until ``finish_build`` nothing of it may be published.
+
+    Returns:
+        Whether the last build finished and was of the same dbt project, so that what it parsed can be kept.
+    """
     with open_work(home) as connection:
-        connection.execute(
-            "create schema if not exists raw; create table if not exists raw.built_from (dbt_hash varchar)"
-        )
-        rows = connection.execute("select dbt_hash from raw.built_from").fetchall()
-    return str(rows[0][0]) if rows else None
+        connection.execute("create table if not exists raw.built_from (dbt_hash varchar)")
+        before = connection.execute("select dbt_hash from raw.built_from").fetchall()
+        connection.execute("delete from raw.built_from")
+    return before == [(dbt_hash,)]
 
 
-def mark_built_from(home: Home, dbt_hash: str) -> None:
-    """Remember which dbt project built the working database."""
+def finish_build(home: Home, dbt_hash: str) -> None:
+    """Note that the whole dbt project was built and tested."""
     with open_work(home) as connection:
-        connection.execute("create or replace table raw.built_from as select $hash as dbt_hash", {"hash": dbt_hash})
+        connection.execute("insert into raw.built_from values ($hash)", {"hash": dbt_hash})
 
 
 def export_contract(home: Home, directory: Path) -> None:

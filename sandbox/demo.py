@@ -25,7 +25,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--home", type=Path, default=Path("var") / "demo", help="state of the demo, made anew")
     home = parser.parse_args().home.absolute()
-    shutil.rmtree(home, ignore_errors=True)
+    marker = home / ".demo"
+    if home.exists() and not marker.exists():
+        print(
+            f"{home} is no home of an earlier demo, so it is left alone; name another one with --home.", file=sys.stderr
+        )
+        return 1
+    if home.exists():
+        shutil.rmtree(home)
+    home.mkdir(parents=True)
+    marker.touch()
     truth = write_survey_exports(home / "inbox", SEED, date.today())  # noqa: DTZ011 - the files hold local dates
     configuration = home / "nps.yaml"
     shutil.copy(_CONFIGURATION, configuration)

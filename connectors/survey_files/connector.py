@@ -100,13 +100,18 @@ def _matches(name: str, pattern: str) -> bool:
     return fnmatchcase(_comparable(name), _comparable(pattern))
 
 
+def same_name(one: str, other: str) -> bool:
+    """Whether two file names mean the same file: without regard to case and to how accents are encoded."""
+    return _comparable(one) == _comparable(other)
+
+
 def _comparable(name: str) -> str:
     return unicodedata.normalize("NFC", name).casefold()
 
 
 def _replaced(name: str, mapping: FileMapping | None) -> tuple[str, ...]:
     stated = mapping.replaces if mapping else {}
-    return tuple(old for new, old in stated.items() if _comparable(new) == _comparable(name))
+    return tuple(old for new, old in stated.items() if same_name(new, name))
 
 
 def _profile(source: SourceFile, mapping: FileMapping | None) -> Profile | None:

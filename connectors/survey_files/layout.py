@@ -106,7 +106,7 @@ def resolve(
         constants=constants | ({"scale_min": scale[0], "scale_max": scale[1]} if "score" in found else {}),
         exclusions=tuple(_exclusions(columns, mapping, profile)),
         excluded_file=excluded_file,
-        separate=bool(mapping and mapping.exports == "separate"),
+        separate=not (mapping and mapping.exports == "cumulative"),
         notes=tuple(notes),
     )
 

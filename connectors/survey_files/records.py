@@ -72,7 +72,8 @@ def records(
 
     The record_id is the tool's id. Without an id column, or where its cell is empty, it is the sha256 of the row's
     non-empty cells (sorted by column name: neither order nor a new empty column changes it) and "#k" for the k-th
-    identical row of this file. With separate exports the file's own sha256 is part of that hash.
+    identical row of this file. Unless the mapping states cumulative exports, the file's own sha256 is part of that
+    hash: two people's equal rows in two files are two answers.
     """
     names, width = layout.names, len(layout.names)
     steps = _steps(layout, readers)

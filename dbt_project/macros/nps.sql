@@ -1,9 +1,9 @@
 {# The whole of the NPS maths, once. Cut-offs, formula and interval stand nowhere else. #}
 
-{# A whole number from 0 to 10, or null; text such as '9.0' is whole, '9.5' is not. #}
+{# A whole number from 0 to 10, or null; text such as '9.0' is whole, '9.5' and '1,000' are not. #}
 {% macro nps_score(score_text) -%}
     case
-        when {{ matches(score_text, '^[+-]?[0-9]{1,3}([.,]0+)?$') }}
+        when {{ matches(score_text, '^[+-]?[0-9]{1,3}([.,]0{1,2})?$') }}
             and cast({{ score_integer(score_text) }} as integer) between 0 and 10
         then cast({{ score_integer(score_text) }} as integer)
     end

@@ -6,7 +6,7 @@
 {# Why a score that is there is no NPS score. #}
 {% macro refused_score_reason(score_text) -%}
     case
-        when {{ matches(score_text, '^[+-]?[0-9]+([.,]0+)?$') }} then 'score_out_of_scale'
+        when {{ matches(score_text, '^[+-]?[0-9]+([.,]0{1,2})?$') }} then 'score_out_of_scale'
         when {{ matches(score_text, '^[+-]?[0-9]+[.,][0-9]+$') }} then 'score_not_whole'
         else 'score_not_a_number'
     end

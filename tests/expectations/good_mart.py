@@ -173,7 +173,7 @@ select 'hubspot', 'contacts', 'load-nothing-new', 2, 'incremental', 0, 0, 0, '{{
 create table publication as
 select
     'p1' as publication_id, timestamp '{published_at}' as published_at, date '2026-11-22' as as_of_date,
-    'UTC' as timezone, 3 as min_n, 'fingerprint-1' as fingerprint, '[]' as input_loads, '{{}}' as row_counts;
+    'UTC' as timezone, 3 as min_n, 'fingerprint-1' as fingerprint, '["load-0"]' as input_loads, '{{}}' as row_counts;
 """
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -42,9 +43,21 @@ class Command:
         return {**bare, "NPS_HOME": str(self.home.root), "NPS_CONFIG": str(self.folder / "nps.yaml"), "COLUMNS": "200"}
 
     def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            nps(*words), cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False, timeout=120
+        process = subprocess.Popen(
+            nps(*words),
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
         )
+        try:
+            stdout, stderr = process.communicate(timeout=120)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # its own group: itself and what it has started
+            raise
+        return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
     def drop(self, name: str, content: str | bytes) -> None:
         """Put a file into the inbox."""

@@ -10,7 +10,7 @@ import pytest
 from nps_pipeline.console import silence
 from nps_pipeline.execute import Exit, RunResult, run_job
 from nps_pipeline.home import Home
-from nps_pipeline.keys import OUTCOME, PUBLISHED_MART
+from nps_pipeline.keys import OUTCOME, PROBLEMS, PUBLISHED_MART
 from nps_pipeline.settings import Configuration, Settings
 
 
@@ -37,7 +37,12 @@ def unchanged() -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(metadata={"changed": False})
 
 
-@dg.asset(key=OUTCOME, deps=[PUBLISHED_MART])
+@dg.asset
+def pulled() -> dg.MaterializeResult[None]:
+    return dg.MaterializeResult(metadata={PROBLEMS: dg.MetadataValue.json(["a.csv was refused: it is empty."])})
+
+
+@dg.asset(key=OUTCOME, deps=[PUBLISHED_MART, pulled])
 def degraded() -> None:
     raise dg.Failure(description="a.csv was refused: it is empty.")
 
@@ -82,8 +87,8 @@ def needy(unavailable: Unavailable) -> None:
     ("assets", "exit_code", "problems", "was_published"),
     [
         ((published, done), Exit.DONE, (), True),
-        ((published, degraded), Exit.DEGRADED, ("a.csv was refused: it is empty.",), True),
-        ((unchanged, degraded), Exit.FAILED, ("a.csv was refused: it is empty.",), False),
+        ((pulled, published, degraded), Exit.DEGRADED, ("a.csv was refused: it is empty.",), True),
+        ((pulled, unchanged, degraded), Exit.FAILED, ("a.csv was refused: it is empty.",), False),
         ((refused, done), Exit.FAILED, ("Nothing was published.",), None),
         ((broken, done), Exit.FAILED, ("The step published_mart failed: the disk is full",), None),
         ((candidate, blocked, done), Exit.FAILED, ("3 rows fail sound.",), None),

@@ -18,7 +18,6 @@ from nps_pipeline.home import Home
 from nps_pipeline.landing import (
     LandedFile,
     Load,
-    by_file,
     land,
     list_loads,
     verify,
@@ -185,14 +184,6 @@ def test_landing_returns_the_load_as_it_is_listed(home: Home) -> None:
     second = loaded(pull(home, record("b"), file=FILE, replaces=(first.manifest.load_id,), cursor={"to": [1, "x"]}))
     assert list_loads(home) == [first, second]
     assert second.parts == [second.path / "part-00000.parquet"]
-
-
-def test_the_loads_of_a_file_are_found_by_its_bytes(home: Home) -> None:
-    load = loaded(pull(home, record("a"), file=FILE))
-    pull(home, record("b"))
-    pull(home, record("a"), source="others", file=FILE)
-    assert list(by_file(home, "files", FILE.sha256)) == [load]
-    assert list(by_file(home, "files", "0" * 64)) == []
 
 
 # --- cursors ---------------------------------------------------------------------------------------------------------

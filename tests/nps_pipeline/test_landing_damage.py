@@ -80,7 +80,7 @@ def test_a_damaged_manifest_is_named_with_its_remedy(home: Home, damage: Callabl
     with pytest.raises(LandingError) as refusal:
         list_loads(home)
     assert str(refusal.value) == (
-        f"The load {load.path} has no readable manifest.json. Restore this directory from a backup or remove it; "
+        f"The load {load.path} has no readable manifest.json. Restore this directory from a backup; "
         "the other loads are untouched."
     )
     with pytest.raises(LandingError, match=re.escape(str(load.path))):
@@ -118,7 +118,7 @@ def test_a_load_that_was_moved_or_renamed_is_refused(home: Home, place: str) -> 
         list_loads(home)
     assert str(refusal.value) == (
         f"The load {moved} was renamed: its manifest says files/retail/{load.path.name}. "
-        "Restore this directory from a backup or remove it; the other loads are untouched."
+        "Restore this directory from a backup; the other loads are untouched."
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from nps_pipeline import project
 from nps_pipeline.publications import current
 from nps_pipeline.warehouse import CONTRACT_TABLES, open_published
 from sandbox import demo
@@ -116,6 +119,18 @@ def test_totals_are_the_truth(published: Pipeline, exports: tuple[Path, dict[str
     for category in ("promoter", "passive", "detractor"):
         truth = sum(files[name][f"{category}s"] for name in ("qualtrics_checkout.csv", "typeform_checkout.csv"))
         assert row[f"{category}s"] == truth - twice.get(category, 0)
+
+
+def test_the_dbt_unit_tests_hold(published: Pipeline, tmp_path: Path) -> None:
+    """The check values of the method, and every rule of classes, identity and duplicates, on rows made for it."""
+    command = [str(project.DBT), "test", "--select", "test_type:unit", "--target-path", str(tmp_path)]
+    folders = ["--project-dir", str(project.DBT_PROJECT), "--profiles-dir", str(project.DBT_PROJECT)]
+    environment = {**project.dbt_environment(), "NPS_WORK_DB": str(published.home.work_db)}
+
+    tested = subprocess.run([*command, *folders], env=environment, capture_output=True, text=True, check=False)
+
+    assert tested.returncode == 0, tested.stdout
+    assert re.search(r"PASS=[6-9]|PASS=[1-9][0-9]", tested.stdout)
 
 
 def test_running_again_publishes_nothing_and_rebuilding_gives_the_same_mart(published: Pipeline) -> None:

@@ -64,6 +64,7 @@ def build_work(home: Home, mart: Path) -> None:
         work.execute("create schema marts")
         for table in CONTRACT_TABLES:
             work.execute(f"create table marts.{table} as select * from good.{table}")
+        work.execute("create schema raw; create table raw.built_from as select 'a finished build' as dbt_hash")
 
 
 def settings_of(folder: Path) -> Settings:
@@ -142,6 +143,23 @@ def test_a_candidate_edited_after_the_gate_is_judged_again(built: Built) -> None
 
     with pytest.raises(GateRefusedError):
         built.publish("second")
+
+
+def test_an_unfinished_build_is_not_published(built: Built) -> None:
+    built.change("delete from raw.built_from")
+
+    with pytest.raises(PipelineError, match="incomplete"):
+        built.publish("second")
+
+
+def test_a_damaged_publication_is_published_again(built: Built) -> None:
+    assert built.publish("second")
+    mart = built.home.publish / "current" / "mart.duckdb"
+    mart.write_bytes(mart.read_bytes()[:1000])
+    built.change("update publication set publication_id = 'third'")
+
+    assert built.publish("third")
+    assert built.published_hash()[0] == "third"
 
 
 def test_what_is_published_holds_together(built: Built) -> None:

@@ -20,12 +20,15 @@ same_native_id as (
     where one.source_system = other.source_system or one.customer_id = other.customer_id
 ),
 
-same_answer as (
+alike as (
     select
         one.record_key as node_a,
         other.record_key as node_b,
-        'same_answer' as rule,
-        2 as strength
+        one.source_system as system_a,
+        one.source_stream as stream_a,
+        other.source_system as system_b,
+        other.source_stream as stream_b,
+        {{ seconds_apart('one.responded_at', 'other.responded_at') }} as seconds
     from usable as one
     inner join usable as other
         on
@@ -36,6 +39,26 @@ same_answer as (
             and (other.source_system <> one.source_system or other.source_stream <> one.source_stream)
             and other.record_key > one.record_key
     where {{ seconds_apart('one.responded_at', 'other.responded_at') }} <= 120
+),
+
+-- Each record pairs with its nearest in another stream only, or a chain would swallow a second answer of one stream.
+nearest as (
+    select
+        node_a,
+        node_b,
+        row_number() over (partition by node_a, system_b, stream_b order by seconds, node_b) as nearness_to_a,
+        row_number() over (partition by node_b, system_a, stream_a order by seconds, node_a) as nearness_to_b
+    from alike
+),
+
+same_answer as (
+    select
+        node_a,
+        node_b,
+        'same_answer' as rule,
+        2 as strength
+    from nearest
+    where nearness_to_a = 1 and nearness_to_b = 1
 ),
 
 unioned as (

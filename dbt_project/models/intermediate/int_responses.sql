@@ -130,7 +130,10 @@ select
                 "'survey'", 'source_system', 'source_stream', "coalesce(nullif(trim(survey_name), ''), source_stream)"
             ]) }}
     end as survey_id,
-    case when survey_type in ('relational', 'transactional') then survey_type else 'unclassified' end as survey_type,
+    case
+        when lower(trim(survey_type)) in ('relational', 'transactional') then lower(trim(survey_type))
+        else 'unclassified'
+    end as survey_type,
     channel,
     touchpoint,
     respondent_id,

@@ -9,7 +9,9 @@
     'duplicate_responses', 'quarantined_responses', 'excluded_responses', 'loads', 'conservation'
 ] %}
 with content as (
-    select {{ content_digest(ref('int_responses'), mapped_columns) }} as digest
+    select
+        {{ content_digest(ref('int_responses'), mapped_columns) }} as mapped_digest,
+        {{ content_digest(ref('fct_nps_responses'), ['response_id', 'customer_id', 'source_record_id']) }} as id_digest
 ),
 
 input_loads as (
@@ -34,7 +36,8 @@ select
     run.as_of_date,
     run.timezone,
     run.min_n,
-    {{ digest_of(['run.code_hash', 'run.configuration_hash', 'cast(run.as_of_date as varchar)', 'content.digest']) }}
+    {{ digest_of(['run.code_hash', 'run.configuration_hash', 'cast(run.as_of_date as varchar)', 'content.mapped_digest',
+        'content.id_digest']) }}
         as fingerprint,
     input_loads.load_ids as input_loads,
     (select {{ json_map('table_name', 'row_count') }} from row_counts) as row_counts
