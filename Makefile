@@ -14,7 +14,7 @@ demo: $(INSTALLED)
 	@$(BIN)/python -m sandbox.demo
 
 test: check
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 test-slow: $(INSTALLED)
 	@$(BIN)/pytest -m slow

@@ -50,7 +50,7 @@ def gate_checks(suites: Sequence[Suite]) -> dg.AssetChecksDefinition:
         verdict = judge(candidate, facts["publication_id"], facts["fingerprint"], suites)
         for result in verdict.results:
             if result.status != "passed":
-                context.log.warning(result.message())
+                tell(context, result.message())
             yield _as_check_result(result)
         passed = sum(result.status == "passed" for result in verdict.results)
         tell(context, f"{passed} of {len(verdict.results)} checks passed.")

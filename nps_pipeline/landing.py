@@ -86,6 +86,11 @@ def list_loads(home: Home, source: str | None = None, stream: str | None = None)
     return [Load(path, read_manifest(path)) for path in directories]
 
 
+def list_streams(home: Home, source: str) -> list[str]:
+    """The streams of a source of which something was landed, sorted."""
+    return sorted(path.name for path in (home.landing / source).glob("[!.]*"))
+
+
 def land(home: Home, request: LoadRequest, pages: Iterable[Page]) -> LandingResult:
     """Write the pages of one stream as one load; nothing is visible unless all of it is.
 

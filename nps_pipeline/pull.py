@@ -38,7 +38,7 @@ class FileOutcome:
 
 def declared_streams(settings: Settings) -> list[Stream]:
     """Every stream whose loads belong to the mart: whatever was landed, also under a mapping since removed."""
-    names = sorted(path.name for path in (settings.home.landing / SOURCE).glob("[!.]*"))
+    names = landing.list_streams(settings.home, SOURCE)
     return [Stream(source=SOURCE, name=name, role="response", fields=FILE_FIELDS) for name in names]
 
 
@@ -168,7 +168,7 @@ def landed_files(context: dg.AssetExecutionContext, run: Run) -> dg.MaterializeR
     outcomes = pull_files(run.settings)
     for outcome in outcomes:
         tell(context, f"{outcome.name}: {_told(outcome)}")
-    problems = [f"{outcome.name} was refused: {outcome.refused}" for outcome in outcomes if outcome.refused]
+    problems = [f"A file was refused. {outcome.refused}" for outcome in outcomes if outcome.refused]
     return dg.MaterializeResult(
         metadata={
             "files": len(outcomes),

@@ -112,7 +112,8 @@ class Deduplication(_Section):
 
     order: list[str] = Field(
         default_factory=lambda: list(SOURCE_ORDER),
-        description="Sources (`files`) or streams (`files.qualtrics`), the preferred first; others come last.",
+        description="Sources (`files`) or streams (`files.qualtrics`), the preferred first; others come last. "
+        f"Unless set: {', '.join(SOURCE_ORDER)}.",
     )
 
 

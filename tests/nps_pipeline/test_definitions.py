@@ -23,7 +23,7 @@ from tests.nps_pipeline.command import OURS
 
 CREDENTIALS = ("SALESFORCE_PASSWORD", "SALESFORCE_SECURITY_TOKEN", "HUBSPOT_ACCESS_TOKEN", "ZENDESK_TOKEN")
 # Cells are counted from the published responses, so that the two cannot differ.
-AGAINST_THE_FLOW = {(table("marts", "fct_nps_responses"), table("intermediate", "int_nps_cells"))}
+AGAINST_THE_FLOW: set[tuple[dg.AssetKey, dg.AssetKey]] = set()
 # Imports the module of workspace.yaml and prints which variables were asked for, and how often.
 PROBE = """
 import collections, json, os, sys

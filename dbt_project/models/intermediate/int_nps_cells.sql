@@ -14,7 +14,7 @@ with responses as (
             when responses.survey_type = 'relational' then coalesce(responses.customer_id, responses.response_id)
             else responses.response_id
         end as voter
-    from {{ ref('fct_nps_responses') }} as responses
+    from {{ ref('int_kept_responses') }} as responses
     cross join {{ ref('stg_run') }} as run
 ),
 

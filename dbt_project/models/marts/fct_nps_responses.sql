@@ -1,38 +1,5 @@
-with kept as (
-    select
-        source_system,
-        source_stream,
-        source_record_id,
-        response_id,
-        customer_id
-    from {{ ref('int_response_groups') }}
-    where is_kept
-),
-
-responses as (
-    select
-        kept.response_id,
-        kept.source_system,
-        kept.source_stream,
-        kept.source_record_id,
-        kept.customer_id,
-        responses.survey_id,
-        responses.survey_type,
-        responses.channel,
-        responses.touchpoint,
-        responses.score,
-        responses.comment,
-        responses.language,
-        responses.responded_at,
-        responses.responded_at_basis,
-        responses.invited_at,
-        responses.first_load_id
-    from kept
-    inner join {{ ref('int_responses') }} as responses
-        on
-            responses.source_system = kept.source_system
-            and responses.source_stream = kept.source_stream
-            and responses.source_record_id = kept.source_record_id
+with responses as (
+    select * from {{ ref('int_kept_responses') }}
 )
 
 select
@@ -47,7 +14,7 @@ select
     channel,
     touchpoint,
     score,
-    {{ nps_category('score') }} as nps_category,
+    nps_category,
     comment,
     language,
     responded_at,
