@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test test-slow check format lock schema docs ui clean
+.PHONY: demo test check check-style check-types check-sql format lock schema docs ui clean
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo "$$p"; break; }; done)
@@ -13,18 +13,21 @@ INSTALLED := $(VENV)/.installed
 demo: $(INSTALLED)
 	@$(BIN)/python -m sandbox.demo
 
-test: check
-	@$(BIN)/pytest -n 2 --dist loadfile
+test: $(INSTALLED)
+	@$(MAKE) --no-print-directory --jobs 2 check
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-slow: $(INSTALLED)
-	@$(BIN)/pytest -m slow
+check: check-types check-sql check-style
 
-check: $(INSTALLED)
-	@$(BIN)/ruff check .
-	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy
-	@$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar -q dbt_project
-	@echo "check: all clean"
+check-style: $(INSTALLED)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+
+check-types: $(INSTALLED)
+	@$(BIN)/mypy --no-error-summary
+
+check-sql: $(INSTALLED)
+	@$(BIN)/sqlfluff lint --disable-progress-bar -q dbt_project/models
 
 format: $(INSTALLED)
 	@$(BIN)/ruff check --fix .

@@ -17,9 +17,11 @@ from nps_pipeline.execute import RunResult, run_job
 from nps_pipeline.home import Home
 from nps_pipeline.publications import Publication, require_current
 from nps_pipeline.settings import Settings, load_settings
-from nps_pipeline.warehouse import open_published, rows_as_dicts
+from nps_pipeline.warehouse import CONTRACT_TABLES, open_published, rows_as_dicts
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+# What differs between two publications of the same content: when it was made, and of which loads.
+OF_THE_RUN = {"publication", "loads", "conservation"}
 
 
 @dataclass
@@ -67,3 +69,12 @@ class Pipeline:
         (row,) = self.query(sql)
         (value,) = row.values()
         return value
+
+
+def content(pipeline: Pipeline, tables: set[str] | None = None) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of the contract tables but those that describe the run; response ids come from landing alone."""
+    with open_published(pipeline.publication.mart) as mart:
+        return {
+            table: mart.execute(f"select * from {table} order by all").fetchall()
+            for table in tables or set(CONTRACT_TABLES) - OF_THE_RUN
+        }

@@ -113,7 +113,9 @@ def test_a_refused_file_degrades_the_run_and_the_good_one_is_published(shop: Com
     assert "5 rows into files/shop" in first_run.stdout
     assert f"Published {require_current(shop.home).publication_id}." in first_run.stdout
     problems = first_run.stderr.splitlines()
-    assert [problem.split(" ", 1)[0] for problem in problems] == ["leaflet.csv", "shop_cut_off.csv"]
+    refused = ("leaflet.csv", "shop_cut_off.csv")
+    for problem, name in zip(problems, refused, strict=True):
+        assert problem.startswith(f"A file was refused. {name}")
     assert "no mapping in nps.yaml is for it" in problems[0]
     assert "Traceback" not in first_run.stderr + first_run.stdout
 

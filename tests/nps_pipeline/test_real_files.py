@@ -42,14 +42,17 @@ RealFile = Callable[[str], Path]
 def retail(tmp_path_factory: pytest.TempPathFactory, real_file: RealFile) -> Pipeline:
     path = real_file("retail_fr_nps.csv")
     pipeline = Pipeline(tmp_path_factory.mktemp("retail"))
-    pipeline.configuration |= {"sources": {"files": [RETAIL]}, "reporting": {"timezone": "Europe/Paris"}}
-    pipeline.drop(path, real_file("qualtrics_sample.csv"), real_file("qualtrics_sample_legacy.csv"))
+    # six countries as transactional: survey types are never pooled, so each has the figures of its file alone
+    files = [RETAIL, {**SIX, "survey_type": "transactional"}]
+    pipeline.configuration |= {"sources": {"files": files}, "reporting": {"timezone": "Europe/Paris"}}
+    others = ("six_countries_nps.csv", "qualtrics_sample.csv", "qualtrics_sample_legacy.csv")
+    pipeline.drop(path, *[real_file(name) for name in others])
     assert pipeline.run().problems == ()
     return pipeline
 
 
 def test_retail_has_its_true_figures(retail: Pipeline) -> None:
-    (row,) = retail.query(ALL_TIME)
+    (row,) = retail.query(f"{ALL_TIME} and survey_type = 'relational'")
 
     assert (row["responses"], row["promoters"], row["detractors"]) == (13_612, 8_465, 1_194)
     assert row["nps"] == Decimal("53.4161")
@@ -80,9 +83,11 @@ def test_retail_comments_are_readable(retail: Pipeline) -> None:
 
 
 def test_the_date_of_retail_is_declared(retail: Pipeline) -> None:
-    assert retail.query("select distinct responded_at_basis, responded_at from fct_nps_responses") == [
-        {"responded_at_basis": "declared", "responded_at": retail.one("select timestamp '2016-12-31 23:00:00'")}
-    ]
+    (row,) = retail.query(
+        "select distinct responded_at_basis, responded_at from fct_nps_responses where source_stream = 'retail'"
+    )
+
+    assert (row["responded_at_basis"], str(row["responded_at"])) == ("declared", "2016-12-31 23:00:00")
 
 
 def test_qualtrics_without_an_nps_question_is_landed_and_excluded(retail: Pipeline) -> None:
@@ -95,21 +100,20 @@ def test_qualtrics_without_an_nps_question_is_landed_and_excluded(retail: Pipeli
     assert {row["reason"] for row in retail.query("select reason from excluded_responses")} == {"not_nps"}
 
 
-@pytest.mark.parametrize(
-    ("min_n", "nps", "reason"), [(10, Decimal("5.0000"), None), (30, None, "below_minimum")], ids=["10", "default"]
-)
-def test_six_countries_has_its_true_figures(
-    tmp_path: Path, real_file: RealFile, min_n: int, nps: Decimal | None, reason: str | None
-) -> None:
+def test_six_countries_is_below_the_minimum_by_default(retail: Pipeline) -> None:
+    (row,) = retail.query(f"{ALL_TIME} and survey_type = 'transactional'")
+
+    assert (row["responses"], row["nps"], row["nps_low"], row["score_reason"]) == (20, None, None, "below_minimum")
+
+
+def test_six_countries_alone_has_its_true_figures(tmp_path: Path, real_file: RealFile) -> None:
     pipeline = Pipeline(tmp_path)
-    pipeline.configuration |= {"sources": {"files": [SIX]}}
-    if min_n != 30:
-        pipeline.configuration |= {"reporting": {"min_n": min_n}}
+    pipeline.configuration |= {"sources": {"files": [SIX]}, "reporting": {"min_n": 10}}
     pipeline.drop(real_file("six_countries_nps.csv"))
 
     assert pipeline.run().exit == 0
 
     (row,) = pipeline.query(ALL_TIME)
-    assert (row["responses"], row["nps"], row["score_reason"]) == (20, nps, reason)
+    assert (row["responses"], row["nps"], row["score_reason"]) == (20, Decimal("5.0000"), None)
     (conserved,) = pipeline.query("select served, kept from conservation")
     assert conserved == {"served": 20, "kept": 20}

@@ -7,12 +7,14 @@ from typing import Any
 
 import hubspot
 import pytest
+from hubspot.crm.companies.exceptions import ApiException as CompaniesApiException
 from hubspot.crm.contacts import (
     ApiException,
     BatchInputSimplePublicObjectBatchInput,
     SimplePublicObjectBatchInput,
 )
 from hubspot.crm.properties import BatchInputPropertyCreate, PropertyCreate, PropertyGroupCreate
+from hubspot.crm.properties.exceptions import ApiException as PropertiesApiException
 
 from sandbox.hubspot.service import NARROW_TOKEN
 from sandbox.serve import Sandbox
@@ -160,13 +162,13 @@ def test_definitions_are_checked(hubspot_client: Any) -> None:
     taken = PropertyCreate(name="nps_score", label="x", type="number", field_type="number", group_name="nps")
     lost = PropertyCreate(name="x", label="x", type="number", field_type="number", group_name="no_such_group")
     for definition, status in ((taken, 409), (lost, 400)):
-        with pytest.raises(hubspot.crm.properties.ApiException) as error:
+        with pytest.raises(PropertiesApiException) as error:
             properties.core_api.create("contacts", definition)
         assert error.value.status == status
-    with pytest.raises(hubspot.crm.properties.ApiException) as error:
+    with pytest.raises(PropertiesApiException) as error:
         properties.core_api.get_by_name("contacts", "no_such_property")
     assert error.value.status == 404
-    with pytest.raises(hubspot.crm.properties.ApiException) as error:
+    with pytest.raises(PropertiesApiException) as error:
         properties.core_api.get_all("butterflies")
     assert "Unable to infer object type" in body_of(error)["message"]
 
@@ -187,7 +189,7 @@ def test_a_token_without_the_scope_is_a_403_that_names_it(sandbox: Sandbox) -> N
     narrow = hubspot.HubSpot(access_token=NARROW_TOKEN, host=sandbox.urls["hubspot"])
     assert narrow.crm.contacts.basic_api.get_page(limit=1).results
     assert narrow.crm.objects.feedback_submissions.basic_api.get_page(limit=1).results
-    with pytest.raises(hubspot.crm.companies.ApiException) as error:
+    with pytest.raises(CompaniesApiException) as error:
         narrow.crm.companies.basic_api.get_page()
     body = body_of(error)
     assert (error.value.status, body["category"]) == (403, "MISSING_SCOPES")
@@ -196,7 +198,7 @@ def test_a_token_without_the_scope_is_a_403_that_names_it(sandbox: Sandbox) -> N
         narrow.crm.contacts.batch_api.update(batch({"id": "1", "properties": {"nps_score": "1"}}))
     assert error.value.status == 403
     group = PropertyGroupCreate(name="other", label="Other")
-    with pytest.raises(hubspot.crm.properties.ApiException) as error:
+    with pytest.raises(PropertiesApiException) as error:
         narrow.crm.properties.groups_api.create("contacts", group)
     assert body_of(error)["context"]["requiredGranularScopes"] == ["crm.schemas.contacts.write"]
 
