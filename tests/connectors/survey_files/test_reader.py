@@ -101,7 +101,7 @@ def zipped(name: str) -> bytes:
         ("book.xlsx", zipped("workbook"), "book.xlsx is an Excel workbook; export it as CSV"),
         ("book.csv", zipped("workbook"), "book.csv is an Excel workbook; export it as CSV"),
         ("old.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "old.xls is an Excel workbook; export it as CSV"),
-        ("survey.csv.gz", gzip.compress(b"id,score\n1,9\n"), "is compressed with gzip; unpack it"),
+        ("survey.csv.gz", gzip.compress(b"id,score\n1,9\n", mtime=0), "is compressed with gzip; unpack it"),
         ("survey.pdf", b"%PDF-1.7\n%...", "is a PDF document"),
         ("login.csv", b"<!DOCTYPE html><html>", "is a web page, often a login page"),
         ("answers.json", b'{"answers": []}', "answers.json is JSON; export it as CSV"),
