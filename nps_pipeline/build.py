@@ -7,7 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from expectations.suites import load_suites
+from expectations.suites import load_suites, shipped_suites
 from nps_pipeline import automation, project, settings
 from nps_pipeline.console import silence, stage_lines
 from nps_pipeline.gate import gate_checks
@@ -36,7 +36,7 @@ def build_defs(
         ProjectError: dbt cannot parse its project.
     """
     configured = settings.load_settings()
-    suites = load_suites(project.suite_files() if suite_files is None else suite_files)
+    suites = load_suites(shipped_suites() if suite_files is None else suite_files)
     project.prepare_manifest()
     job = automation.job()
     return dg.Definitions(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from expectations.suites import SuiteError, load_suites
+from expectations.suites import SuiteError, load_suites, shipped_suites
 from nps_pipeline import home, landing, project, publications
 from nps_pipeline.manifest import LandingError
 from nps_pipeline.settings import Settings, SettingsError, load_settings
@@ -73,9 +73,9 @@ def _publication(settings: Settings) -> Iterator[Finding]:
 
 def _suites(_: Settings) -> Iterator[Finding]:
     try:
-        suites = load_suites(project.suite_files())
+        suites = load_suites(shipped_suites())
     except SuiteError as error:
-        yield Finding("suites", str(project.SUITES), str(error))
+        yield Finding("suites", "expectations/suites", str(error))
         return
     yield Finding("suites", f"{sum(len(suite.expectations) for suite in suites)} expectations")
 

@@ -1,4 +1,4 @@
-"""Where the dbt project and the suites lie, the hash of that code, and the dbt manifest that Dagster loads."""
+"""Where the dbt project lies, the hash of the code that decides content, and the dbt manifest that Dagster loads."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from expectations.suites import shipped_suites
 from nps_pipeline import __version__
 from nps_pipeline.errors import PipelineError
 
 ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT = ROOT / "dbt_project"
-SUITES = ROOT / "expectations" / "suites"
 DBT = Path(sys.executable).with_name("dbt")
 MANIFEST = DBT_PROJECT / "target" / "manifest.json"
 _MANIFEST_STAMP = DBT_PROJECT / "target" / "manifest.stamp"
@@ -35,11 +35,6 @@ def dbt_files() -> Iterator[Path]:
         yield from sorted(path for path in (DBT_PROJECT / folder).rglob("*") if path.is_file())
 
 
-def suite_files() -> list[Path]:
-    """The suites of the gate."""
-    return sorted(SUITES.glob("*.yaml"))
-
-
 def dbt_hash() -> str:
     """Hash of the dbt project, hexadecimal: another one means that everything is parsed and built anew."""
     return _hash_of(dbt_files())
@@ -47,10 +42,10 @@ def dbt_hash() -> str:
 
 def code_hash() -> str:
     """Hash of the code that decides a publication's content: dbt project, suites and version, hexadecimal."""
-    return hashlib.sha256(f"{__version__} {dbt_hash()} {_hash_of(suite_files())}".encode()).hexdigest()
+    return hashlib.sha256(f"{__version__} {dbt_hash()} {_hash_of(shipped_suites())}".encode()).hexdigest()
 
 
-def _hash_of(paths: Iterator[Path] | list[Path]) -> str:
+def _hash_of(paths: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for path in paths:
         content = path.read_bytes()

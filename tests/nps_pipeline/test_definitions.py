@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from expectations.suites import load_suites
+from expectations.suites import load_suites, shipped_suites
 from expectations.verdict import PARQUET_MATCHES_TABLE
 from nps_pipeline import project
 from nps_pipeline.build import build_defs
@@ -126,7 +126,7 @@ def test_everything_hangs_together_from_the_files_to_the_outcome(graph: dg.Asset
 
 
 def test_every_expectation_is_a_check_on_its_table_and_blocks_if_critical(graph: dg.AssetGraph) -> None:
-    suites = load_suites(project.suite_files())
+    suites = load_suites(shipped_suites())
     checks = [*(check for suite in suites for check in suite.expectations), PARQUET_MATCHES_TABLE]
 
     assert {check.severity for check in checks} == {"critical", "warning"}

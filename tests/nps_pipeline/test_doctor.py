@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nps_pipeline import project
+from nps_pipeline import doctor, project
 from nps_pipeline.doctor import Finding, examine
 from nps_pipeline.home import Home
 
@@ -59,7 +59,7 @@ def test_every_damage_of_the_state_is_told_at_once(
     (home.publish / "publications" / "gone").mkdir(parents=True)
     (home.publish / "current").symlink_to(Path("publications") / "gone")
     (tmp_path / "suite.yaml").write_text("suite: mart\nexpectations: []\n", encoding="utf-8")
-    monkeypatch.setattr(project, "suite_files", lambda: [tmp_path / "suite.yaml"])
+    monkeypatch.setattr(doctor, "shipped_suites", lambda: [tmp_path / "suite.yaml"])
     monkeypatch.setattr(project, "DBT", Path("/bin/false"))
     monkeypatch.setattr(project, "dbt_hash", lambda: "changed")
 

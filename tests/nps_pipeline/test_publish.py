@@ -11,9 +11,9 @@ import dagster as dg
 import duckdb
 import pytest
 
-from expectations.suites import Expectation, Suite, load_suites
+from expectations.suites import Expectation, Suite, load_suites, shipped_suites
 from expectations.verdict import judge
-from nps_pipeline import instance, project, publications
+from nps_pipeline import instance, publications
 from nps_pipeline.build import build_defs
 from nps_pipeline.errors import PipelineError
 from nps_pipeline.home import Home
@@ -28,7 +28,7 @@ from tests.expectations import good_mart
 from tests.expectations.test_shipped_suites import MUTATIONS, Mutation
 from tests.nps_pipeline.pipeline import Pipeline
 
-SUITES = load_suites(project.suite_files())
+SUITES = load_suites(shipped_suites())
 CRITICAL = {e.name: e for suite in SUITES for e in suite.expectations if e.severity == "critical"}
 # One way to break each; that every other way is found too is tested with the suites.
 BREAKS_A_CRITICAL_ONE = {m.breaks: m for m in reversed(MUTATIONS) if m.breaks in CRITICAL}
@@ -255,7 +255,7 @@ def test_a_failing_check_blocks_the_run_and_says_so(tmp_path: Path) -> None:
         "responded_at": {"constant": "2026-01-01"},
     }
     pipeline = Pipeline(tmp_path, configuration={"version": 1, "sources": {"files": [mapping]}})
-    pipeline.suite_files = [*project.suite_files(), suite]
+    pipeline.suite_files = [*shipped_suites(), suite]
     pipeline.write("shop.csv", "id,nps,words\n1,10,a canary sings\n2,3,\n3,10,\n")
 
     result = pipeline.run()

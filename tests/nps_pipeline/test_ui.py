@@ -18,8 +18,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from expectations.suites import load_suites
-from nps_pipeline import project
+from expectations.suites import load_suites, shipped_suites
 from nps_pipeline.publications import require_current
 from nps_pipeline.warehouse import CONTRACT_TABLES
 from tests.nps_pipeline.command import Command, leaks, nps
@@ -190,7 +189,7 @@ def test_every_table_and_every_check_is_shown(ui: Ui) -> None:
 
     assert {"landing/files", "raw/records", "published_mart", "outcome"} <= nodes.keys()
     assert {f"marts/{name}" for name in CONTRACT_TABLES} <= nodes.keys()
-    for suite in load_suites(project.suite_files()):
+    for suite in load_suites(shipped_suites()):
         for expectation in suite.expectations:
             assert checks[expectation.name] == (expectation.severity == "critical")
     assert "is_key_fct_nps_responses_response_id" in checks
