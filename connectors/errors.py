@@ -16,7 +16,18 @@ class FatalError(ConnectorError):
 
 
 class RetryableError(ConnectorError):
-    """The source is unavailable for now: the same request may succeed later."""
+    """The source is unavailable for now: the same request may succeed later.
+
+    ``retry_after`` is how many seconds the source asks to wait, None where it does not say.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class InDoubtError(ConnectorError):
+    """A write was sent and no answer came: it may or may not have been applied. Read back before sending again."""
 
 
 class RecordError(ConnectorError):

@@ -1,0 +1,68 @@
+"""The running sandbox CRMs and a server with a script, shared by the tests of the connectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from datetime import date
+
+import pytest
+
+from connectors.base import Session
+from connectors.hubspot import CONNECTOR, HubSpotSettings
+from sandbox.hubspot.service import ACCESS_TOKEN
+from sandbox.serve import Sandbox, start
+from tests.connectors.scripted import Scripted
+
+SEED, TODAY = 7, date(2026, 11, 22)
+
+
+@pytest.fixture(scope="session")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """The sandbox in the state of its start, for tests that only read."""
+    with start(tmp_path_factory.mktemp("sandbox"), SEED, TODAY) as running:
+        yield running
+
+
+@pytest.fixture
+def fresh_sandbox(sandbox: Sandbox) -> Iterator[Sandbox]:
+    """The sandbox with an empty request log, for tests that count requests or change records; undone afterwards."""
+    _reset(sandbox)
+    yield sandbox
+    _reset(sandbox)
+
+
+def _reset(sandbox: Sandbox) -> None:
+    for control in sandbox.control.values():
+        control.reset()
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Retries wait not at all, with the longest jitter; what they would have waited, in seconds."""
+    waited: list[float] = []
+    monkeypatch.setattr("connectors.http.sleep", waited.append)
+    monkeypatch.setattr("connectors.http.random", lambda: 1.0)
+    return waited
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[..., Scripted]]:
+    """Starts a server that gives these replies; it stops with the test."""
+    with ExitStack() as running:
+        yield lambda *replies: running.enter_context(Scripted(replies))
+
+
+@pytest.fixture
+def hubspot_login() -> Iterator[Callable[..., Session]]:
+    """Logs in to HubSpot at an address, with a token; the sessions are closed after the test."""
+    opened: list[Session] = []
+
+    def login(address: str, token: str = ACCESS_TOKEN) -> Session:
+        environment = {"HUBSPOT_ACCESS_TOKEN": token, "HUBSPOT_BASE_URL": address}
+        opened.append(CONNECTOR.connect(HubSpotSettings(), environment))
+        return opened[-1]
+
+    yield login
+    for session in opened:
+        session.close()
