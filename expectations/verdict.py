@@ -148,6 +148,18 @@ def read_verdict(directory: Path, suites: Sequence[Suite]) -> Verdict | None:
     return verdict if _stored(verdict) == gate else None
 
 
+def has_passed(directory: Path) -> bool:
+    """Whether this very ``mart.duckdb`` passed the gate when it was judged, also if the suites are others by now."""
+    mart = directory / MART
+    try:
+        gate = _Gate.model_validate_json((directory / GATE).read_bytes())
+        is_judged = gate.mart_sha256 == _sha256(mart) and not mart.with_name(f"{MART}.wal").exists()
+    except (OSError, ValidationError):
+        return False
+    blocked = any(result.severity == "critical" and result.status != "passed" for result in gate.results)
+    return is_judged and gate.passed and not blocked
+
+
 def _stored(verdict: Verdict) -> _Gate:
     return _Gate(
         publication_id=verdict.publication_id,

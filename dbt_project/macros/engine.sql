@@ -54,31 +54,153 @@
 {%- endmacro %}
 
 {#
-    One document column from JSON text, parsed once: `fields` maps a conformed name to a path such as '$.mapped.score'.
-    `json_field` reads one of them from that document; everything is text until a model types it.
+    One document column from JSON text, parsed once: `paths` are all the JSON paths that will be read from it.
+    `json_field` reads one of them; everything is text until a model types it.
+
+    A path is `$.key.key`; `key[name=value]` is the member of a list whose `name` is `value`, `key[0]` a list's first.
 #}
-{% macro parse_json(payload, fields) -%}
-    {{ adapter.dispatch('parse_json')(payload, fields) }}
+{% macro parse_json(payload, paths) -%}
+    {{ adapter.dispatch('parse_json')(payload, paths) }}
 {%- endmacro %}
-{% macro duckdb__parse_json(payload, fields) -%}
+{% macro duckdb__parse_json(payload, paths) -%}
     {%- set tree = {} -%}
-    {%- for path in fields.values() -%}
-        {%- set keys = path.split('.')[1:] -%}
+    {%- for path in paths -%}
         {%- set place = namespace(node=tree) -%}
-        {%- for key in keys[:-1] -%}
-            {%- if key not in place.node -%}{%- do place.node.update({key: {}}) -%}{%- endif -%}
-            {%- set place.node = place.node[key] -%}
+        {%- for key, member in path_steps(path) -%}
+            {%- if loop.last and member -%}
+                {%- do place.node.update({key: ['VARCHAR']}) -%}
+            {%- elif loop.last -%}
+                {%- do place.node.update({key: 'VARCHAR'}) -%}
+            {%- elif member -%}
+                {%- set members = place.node.setdefault(key, [{}]) -%}
+                {%- set place.node = members[0] -%}
+                {%- if '=' in member -%}{%- do place.node.update({member.split('=')[0]: 'VARCHAR'}) -%}{%- endif -%}
+            {%- else -%}
+                {%- set place.node = place.node.setdefault(key, {}) -%}
+            {%- endif -%}
         {%- endfor -%}
-        {%- do place.node.update({keys[-1]: 'VARCHAR'}) -%}
     {%- endfor -%}
-    json_transform({{ payload }}, '{{ tojson(tree) }}')
+    json_transform({{ payload }}, {{ dbt.string_literal(dbt.escape_single_quotes(tojson(tree))) }})
 {%- endmacro %}
 
 {% macro json_field(document, path) -%}
     {{ adapter.dispatch('json_field')(document, path) }}
 {%- endmacro %}
 {% macro duckdb__json_field(document, path) -%}
-    {{ document }}.{{ path.split('.')[1:] | join('.') }}
+    {%- set place = namespace(sql=document) -%}
+    {%- for key, member in path_steps(path) -%}
+        {%- set place.sql = place.sql ~ '."' ~ key.replace('"', '""') ~ '"' -%}
+        {%- if '=' in member -%}
+            {%- set name, value = member.split('=', 1) -%}
+            {%- set place.sql = 'list_filter(' ~ place.sql ~ ', lambda member: member."' ~ name ~ '" = '
+                ~ dbt.string_literal(dbt.escape_single_quotes(value)) ~ ')[1]' -%}
+        {%- elif member -%}
+            {%- set place.sql = place.sql ~ '[' ~ (member | int + 1) ~ ']' -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {{ place.sql }}
+{%- endmacro %}
+
+{# The steps of a path, each as (key, what stands in its brackets or ''). #}
+{% macro path_steps(path) -%}
+    {{ return(modules.re.findall('([^.\\[\\]]+)(?:\\[([^\\]]*)\\])?', path[2:])) }}
+{%- endmacro %}
+
+{# JSON text of an object: `members` maps its keys to SQL expressions of text. #}
+{% macro json_object_text(members) -%}
+    {{ adapter.dispatch('json_object_text')(members) }}
+{%- endmacro %}
+{% macro duckdb__json_object_text(members) -%}
+    cast(json_object(
+        {%- for key, value in members.items() -%}
+        {{ dbt.string_literal(dbt.escape_single_quotes(key)) }}, {{ value }}{{ ', ' if not loop.last }}
+        {%- endfor -%}
+    ) as varchar)
+{%- endmacro %}
+
+{# The text of a member of a JSON object; `key` is an SQL expression. #}
+{% macro json_member(object_text, key) -%}
+    {{ adapter.dispatch('json_member')(object_text, key) }}
+{%- endmacro %}
+{% macro duckdb__json_member(object_text, key) -%}
+    json_extract_string({{ object_text }}, concat('$."', {{ key }}, '"'))
+{%- endmacro %}
+
+{# A whole number or a truth value from text; null when it is none. #}
+{% macro integer_of(text) -%}
+    {{ adapter.dispatch('integer_of')(text) }}
+{%- endmacro %}
+{% macro duckdb__integer_of(text) -%}
+    try_cast({{ text }} as integer)
+{%- endmacro %}
+
+{% macro boolean_of(text) -%}
+    {{ adapter.dispatch('boolean_of')(text) }}
+{%- endmacro %}
+{% macro duckdb__boolean_of(text) -%}
+    try_cast({{ text }} as boolean)
+{%- endmacro %}
+
+{#
+    A timestamp in UTC from ISO 8601 text, whatever its offset is written like (Z, +0000, +02:00, none: UTC). Null when
+    it cannot be read: one bad cell must not stop a build. A cast to a plain timestamp would ignore the offset.
+#}
+{% macro utc_timestamp(text) -%}
+    {{ adapter.dispatch('utc_timestamp')(text) }}
+{%- endmacro %}
+{% macro duckdb__utc_timestamp(text) -%}
+    case
+        when regexp_matches({{ text }}, '^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]+)?\s*$')
+            then try_cast({{ text }} as timestamp)
+        when regexp_matches({{ text }}, '^\s*[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.]+(Z|[+-][0-9]{2}(:?[0-9]{2})?)\s*$')
+            then try_cast(regexp_replace({{ text }}, '([T ][0-9]{2}:[0-9]{2})(Z|[+-])', '\1:00\2') as timestamptz)
+                at time zone 'UTC'
+    end
+{%- endmacro %}
+
+{# A timestamp in UTC as text in whole seconds: 2026-03-01T09:30:00Z. #}
+{% macro moment_text(timestamp_utc) -%}
+    {{ adapter.dispatch('moment_text')(timestamp_utc) }}
+{%- endmacro %}
+{% macro duckdb__moment_text(timestamp_utc) -%}
+    strftime({{ timestamp_utc }}, '%Y-%m-%dT%H:%M:%SZ')
+{%- endmacro %}
+
+{# A number without an exponent and without trailing zeros; null when the text is no number. #}
+{% macro number_text(text) -%}
+    {{ adapter.dispatch('number_text')(text) }}
+{%- endmacro %}
+{% macro duckdb__number_text(text) -%}
+    rtrim(rtrim(cast(try_cast({{ text }} as decimal(38, 10)) as varchar), '0'), '.')
+{%- endmacro %}
+
+{# A calendar date from the first ten characters of text: 2026-03-01; null when it is none. #}
+{% macro date_text(text) -%}
+    {{ adapter.dispatch('date_text')(text) }}
+{%- endmacro %}
+{% macro duckdb__date_text(text) -%}
+    case
+        when regexp_matches({{ text }}, '^[0-9]{4}-[0-9]{2}-[0-9]{2}')
+            then cast(try_cast(left({{ text }}, 10) as date) as varchar)
+    end
+{%- endmacro %}
+
+{# The host of a web address or domain, in lower case and without www: acme.example; null when it is none. #}
+{% macro web_domain(text) -%}
+    {{ adapter.dispatch('web_domain')(text) }}
+{%- endmacro %}
+{% macro duckdb__web_domain(text) -%}
+    nullif(regexp_extract(
+        lower(trim({{ text }})), '^(?:[a-z][a-z0-9+.-]*://)?(?:www[.])?([^\s/?#:@]+[.][^\s/?#:@.]+)[.]?(?:[/?#:]|$)', 1
+    ), '')
+{%- endmacro %}
+
+{# Text of the rows of a group in one, a line each. #}
+{% macro joined_lines(text, order_by) -%}
+    {{ adapter.dispatch('joined_lines')(text, order_by) }}
+{%- endmacro %}
+{% macro duckdb__joined_lines(text, order_by) -%}
+    string_agg({{ text }}, chr(10) order by {{ order_by }})
 {%- endmacro %}
 
 {#
@@ -136,6 +258,14 @@ select node, component from labels
 {%- endmacro %}
 {% macro duckdb__latest_by(value, timestamp, tiebreak) -%}
     arg_max({{ value }}, ({{ timestamp }}, {{ tiebreak }}))
+{%- endmacro %}
+
+{# The first value of a group that is not null, in the order of `rank`. #}
+{% macro first_by(value, rank) -%}
+    {{ adapter.dispatch('first_by')(value, rank) }}
+{%- endmacro %}
+{% macro duckdb__first_by(value, rank) -%}
+    arg_min({{ value }}, {{ rank }})
 {%- endmacro %}
 
 {# JSON text of a group: a list of one column in order, or an object of two columns. #}

@@ -12,7 +12,7 @@
     end
 {%- endmacro %}
 
-{# A record of one source as one text key, for graphs; the separator cannot occur in a source or stream name. #}
-{% macro record_key(alias) -%}
-    concat({{ alias }}.source_system, '/', {{ alias }}.source_stream, '/', {{ alias }}.source_record_id)
+{# Whether text is an e-mail address. #}
+{% macro is_email(text) -%}
+    {{ matches(text, '^[^@\\s]+@[^@\\s]+[.][^@\\s]+$') }}
 {%- endmacro %}

@@ -21,7 +21,7 @@ select
     ['retail', 'support', 'link'][i % 3 + 1] as source_stream,
     'rec' || i as source_record_id,
     case when i % 7 <> 0 then 'c' || (i % 10) end as customer_id,
-    null::varchar as account_id,
+    case when i % 7 <> 0 and i % 10 < 8 then 'a' || (i % 10 % 3) end as account_id,
     's_' || ['retail', 'support', 'link'][i % 3 + 1] as survey_id,
     ['relational', 'transactional', 'unclassified'][i % 3 + 1] as survey_type,
     case when i % 5 = 0 then 'unknown' when i % 2 = 0 then 'email' else 'web' end as channel,
@@ -42,12 +42,38 @@ update fct_nps_responses as r set is_latest_for_customer = customer_id is not nu
     where o.customer_id = r.customer_id and o.survey_type = r.survey_type
 );
 
+create table fct_invitations as
+-- Each relational answer came by a personal invitation; as many were not answered, and one answered is quarantined.
+with invited as (
+    select response_id as key, customer_id, survey_id, survey_type, channel, touchpoint, invited_at, true as delivered,
+        true as responded, response_id
+    from fct_nps_responses where invited_at is not null
+    union all
+    select 'unanswered ' || response_id, customer_id, survey_id, survey_type, channel, touchpoint, invited_at, true,
+        response_id = 'r0003', null
+    from fct_nps_responses where invited_at is not null
+    union all
+    select 'link', null, 's_link', 'unclassified', 'web', 'unknown', timestamp '2026-09-01 08:00:00', null, null, null
+)
+select 'i ' || key as invitation_id, 'salesforce' as source_system, 'SurveyInvitation' as source_stream,
+    key as source_record_id, invited.* exclude (key), true as asks_nps
+from invited;
+
+create table dim_accounts as
+select distinct account_id, 'Account ' || account_id as name, 'SMB' as segment, 'Owner' as owner
+from fct_nps_responses where account_id is not null;
+
+create table account_identities as
+select account_id, 'hubspot' as source_system, 'companies' as source_stream, 'co' || account_id as source_record_id,
+    'own_record' as rule, 'co' || account_id as evidence
+from dim_accounts;
+
 create table dim_customers as
 select
     customer_id,
     customer_id || '@example.com' as email,
     'Customer ' || customer_id as display_name,
-    null::varchar as account_id,
+    any_value(account_id) as account_id,
     min(responded_at) as first_seen_at,
     count(*) as identity_count
 from fct_nps_responses where customer_id is not null group by customer_id;
@@ -73,11 +99,34 @@ select
     null::varchar as trend
 from fct_nps_responses where customer_id is not null group by customer_id, survey_type;
 
+create table account_nps as
+with votes as (
+    select account_id, survey_type, arg_max(nps_category, responded_at) as nps_category
+    from fct_nps_responses where account_id is not null
+    group by account_id, survey_type, case when survey_type = 'relational' then customer_id else response_id end
+),
+counted as (
+    select account_id, survey_type, count(*) as responses,
+        count(*) filter (where nps_category = 'promoter') as promoters,
+        count(*) filter (where nps_category = 'passive') as passives,
+        count(*) filter (where nps_category = 'detractor') as detractors
+    from votes group by account_id, survey_type
+)
+select
+    account_id, survey_type,
+    case when responses >= 3 then round(100.0 * (promoters - detractors) / responses, 4) end as nps,
+    responses, promoters, passives, detractors,
+    case when responses >= 3 then greatest(-100, 100.0 * (promoters - detractors) / responses - 15) end as nps_low,
+    case when responses >= 3 then least(100, 100.0 * (promoters - detractors) / responses + 15) end as nps_high,
+    case when responses < 3 then 'below_minimum' end as score_reason,
+    detractors > 0 as has_detractor
+from counted;
+
 create table nps_by_period as
 with dated as (
     select *, 'month' as grain, date_trunc('month', responded_at)::date as period_start from fct_nps_responses
     union all
-    select *, 'all_time', null from fct_nps_responses
+    select *, 'all_time', date '2026-09-29' from fct_nps_responses
 ),
 cells as (
     select
@@ -107,6 +156,32 @@ counted as (
         len(list_filter(answers, lambda answer: answer in (7, 8))) as passives,
         len(list_filter(answers, lambda answer: answer <= 6)) as detractors
     from latest
+),
+invited_in as (
+    select *, 'month' as grain, date_trunc('month', invited_at)::date as period_start from fct_invitations
+    union all
+    select *, 'all_time', date '2026-09-29' from fct_invitations
+),
+invitations as (
+    select
+        grain, period_start, survey_type,
+        coalesce(channel, 'all') as channel, coalesce(touchpoint, 'all') as touchpoint,
+        count(*) as invited,
+        count(*) filter (where responded) as invited_responded
+    from invited_in
+    where delivered
+    group by grouping sets (
+        (grain, period_start, survey_type, channel, touchpoint), (grain, period_start, survey_type, channel),
+        (grain, period_start, survey_type, touchpoint), (grain, period_start, survey_type)
+    )
+),
+-- People were invited at the end of the month before their answer: its cells have invitations and no answers.
+cells_of_both as (
+    select
+        grain, period_start, survey_type, channel, touchpoint, coalesce(responses, 0) as responses,
+        coalesce(promoters, 0) as promoters, coalesce(passives, 0) as passives, coalesce(detractors, 0) as detractors,
+        invited, invited_responded
+    from counted full join invitations using (grain, period_start, survey_type, channel, touchpoint)
 )
 select
     grain, period_start, survey_type, channel, touchpoint, responses, promoters, passives, detractors,
@@ -114,10 +189,10 @@ select
     case when responses >= 3 then greatest(-100, 100.0 * (promoters - detractors) / responses - 15) end as nps_low,
     case when responses >= 3 then least(100, 100.0 * (promoters - detractors) / responses + 15) end as nps_high,
     case when responses < 3 then 'below_minimum' end as score_reason,
-    case when survey_type = 'relational' then responses * 2 end as invited,
-    case when survey_type = 'relational' then responses end as invited_responded,
-    case when survey_type = 'relational' then 0.5 end as response_rate
-from counted;
+    invited,
+    invited_responded,
+    round(invited_responded / invited, 4) as response_rate
+from cells_of_both;
 
 create table duplicate_responses as
 select 'files' as source_system, 'support' as source_stream, 'dup' || i as source_record_id, 'r0001' as response_id,
@@ -144,36 +219,70 @@ with streams as (
 ),
 classes as (
     select
-        source_system, source_stream, kept,
+        source_system, source_stream, 'response' as role,
         (source_stream = 'retail')::integer as superseded,
         (source_stream = 'retail')::integer * 2 as deleted,
         (source_stream = 'link')::integer * 4 as excluded,
         (source_stream = 'retail')::integer * 3 as quarantined,
-        (source_stream = 'support')::integer * 2 as duplicate
+        (source_stream = 'support')::integer * 2 as duplicate,
+        kept,
+        0 as current
     from streams
+    union all
+    select 'hubspot', 'contacts', 'person', 1, 1, 0, 0, 0, 0, 3
+    union all
+    select 'hubspot', 'companies', 'account', 0, 0, 0, 0, 0, 0, count(*) from dim_accounts
+    union all
+    select source_system, source_stream, 'invitation', 0, 0, 0, 0, 0, 0, count(*)
+    from fct_invitations group by source_system, source_stream
 )
 select
-    source_system, source_stream,
-    superseded + deleted + excluded + quarantined + duplicate + kept as served,
-    superseded, deleted, excluded, quarantined, duplicate, kept,
+    source_system, source_stream, role,
+    superseded + deleted + excluded + quarantined + duplicate + kept + current as served,
+    superseded, deleted, excluded, quarantined, duplicate, kept, current,
     null::bigint as source_count
 from classes;
 
 create table loads as
 select
-    source_system, source_stream, 'load-' || (row_number() over (order by source_stream)) as load_id, 1 as load_seq,
-    'file' as mode, served as manifest_rows, served as parquet_rows, served as classified_rows, '{{}}' as cursor_after
+    source_system, source_stream,
+    'load-' || if(role = 'person', 'people', row_number() over (order by role desc, source_stream)::text) as load_id,
+    1 as load_seq, 'file' as mode, served as manifest_rows, served as parquet_rows, served as classified_rows,
+    '{{}}' as cursor_after
 from conservation
--- A load of a stream of people: it is no response stream, so the conservation of responses does not know it.
-union all
-select 'hubspot', 'contacts', 'load-people', 1, 'incremental', 5, 5, 5, '{{}}'
 union all
 select 'hubspot', 'contacts', 'load-nothing-new', 2, 'incremental', 0, 0, 0, '{{}}';
+
+create table sync_wanted as
+with latest as (
+    select arg_max(response_id, responded_at) as response_id
+    from fct_nps_responses where survey_type = 'relational' and customer_id is not null group by customer_id
+)
+select
+    destination, object, object || ' ' || customer_id as record_id, field,
+    case value
+        when 'score' then score::text
+        when 'category' then upper(nps_category)
+        else left(strftime(responded_at, '%Y-%m-%dT%H:%M:%SZ'), if(destination = 'hubspot', 20, 10))
+    end as wanted,
+    responded_at as as_of, response_id, customer_id, survey_type, value
+from latest inner join fct_nps_responses using (response_id), (values
+    ('hubspot', 'contact', 'nps_score', 'score'), ('hubspot', 'contact', 'nps_group', 'category'),
+    ('hubspot', 'contact', 'nps_at', 'responded_at'), ('zendesk', 'user', 'nps_on', 'responded_at')
+) as fields(destination, object, field, value);
+
+-- One contact is of nobody who answered: it is observed, and nothing is wanted of it.
+create table sync_observed as
+select destination, object, record_id, field, null::text as observed, timestamp '2026-11-01 08:00:00' as observed_at
+from sync_wanted
+union all
+select 'hubspot', 'contact', 'contact of nobody', 'nps_score', '7', timestamp '2026-11-01 08:00:00';
 
 create table publication as
 select
     'p1' as publication_id, timestamp '{published_at}' as published_at, date '2026-11-22' as as_of_date,
-    'UTC' as timezone, 3 as min_n, 'fingerprint-1' as fingerprint, '["load-0"]' as input_loads, '{{}}' as row_counts;
+    'UTC' as timezone, 3 as min_n, 'fingerprint-1' as fingerprint,
+    'content-1' as content_hash, '["load-0"]' as input_loads, '{{}}' as row_counts;
 """
 
 

@@ -53,7 +53,7 @@ def test_results_stand_in_the_order_of_the_suites_with_the_words_of_the_rule(
 
 
 def test_two_checks_of_one_name_are_refused(good: Path, suites: Sequence[Suite]) -> None:
-    with pytest.raises(SuiteError, match="More than one suite is named landing, mart"):
+    with pytest.raises(SuiteError, match="More than one suite is named landing, mart, sync"):
         run_suites(good / "mart.duckdb", [*suites, *suites])
 
 

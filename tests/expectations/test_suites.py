@@ -120,7 +120,7 @@ def test_a_folder_gives_its_suite_files_in_order(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no suite")
 
     assert suite_files(tmp_path) == (one, other)
-    assert [path.name for path in shipped_suites()] == ["landing.yaml", "mart.yaml"]
+    assert [path.name for path in shipped_suites()] == ["landing.yaml", "mart.yaml", "sync.yaml"]
 
 
 def test_nothing_slow_or_foreign_is_imported_to_read_suites_and_verdicts() -> None:

@@ -1,15 +1,95 @@
 -- What can tell that two records are the same person: one row per record and key. Add a rule as one more select.
-with candidates as (
+with responses as (
     select
         responses.source_system,
         responses.source_stream,
         responses.source_record_id,
         responses.first_landed_at,
         {{ record_key('responses') }} as record_key,
+        responses.state <> 'deleted' as is_live,
         lower(trim(responses.email)) as email,
-        trim(responses.respondent_id) as respondent_id
+        trim(responses.respondent_id) as respondent_id,
+        responses.person_record_id,
+        {{ reference_key('responses.source_system', 'responses.person_stream', 'responses.person_record_id') }}
+            as person_key
     from {{ ref('int_responses') }} as responses
     where responses.state <> 'excluded'
+),
+
+people as (
+    select
+        people.*,
+        {{ record_key('people') }} as record_key,
+        not people.is_deleted as is_live,
+        {{ reference_key('people.source_system', 'people.source_stream', 'people.source_record_id') }} as person_key,
+        {{ reference_key(
+            dbt.split_part('people.cross_reference_to', "'.'", 1),
+            dbt.split_part('people.cross_reference_to', "'.'", 2),
+            'people.cross_reference'
+        ) }} as cross_reference_key
+    from {{ ref('int_people') }} as people
+),
+
+-- Staff is no customer, whoever refers to it.
+customers as (
+    select * from people
+    where not is_staff
+),
+
+staff as (
+    select person_key from people
+    where is_staff
+),
+
+-- Every person record is somebody, even without any other key.
+own_records as (
+    select
+        source_system,
+        source_stream,
+        source_record_id,
+        first_landed_at,
+        record_key,
+        is_live,
+        'own_record' as rule,
+        5 as strength,
+        source_record_id as evidence,
+        person_key as identity_key
+    from customers
+),
+
+-- The source itself says which of its person records answered.
+person_references as (
+    select
+        responses.source_system,
+        responses.source_stream,
+        responses.source_record_id,
+        responses.first_landed_at,
+        responses.record_key,
+        responses.is_live,
+        'person_reference' as rule,
+        1 as strength,
+        responses.person_record_id as evidence,
+        responses.person_key as identity_key
+    from responses
+    left join staff on staff.person_key = responses.person_key
+    where responses.person_record_id <> '' and staff.person_key is null
+),
+
+-- An id of another source counts where that source serves such a record, so a customer number is no reference.
+cross_references as (
+    select
+        customers.source_system,
+        customers.source_stream,
+        customers.source_record_id,
+        customers.first_landed_at,
+        customers.record_key,
+        customers.is_live,
+        'cross_reference' as rule,
+        2 as strength,
+        customers.cross_reference as evidence,
+        referenced.person_key as identity_key
+    from customers
+    inner join customers as referenced on referenced.person_key = customers.cross_reference_key
 ),
 
 emails as (
@@ -19,38 +99,55 @@ emails as (
         source_record_id,
         first_landed_at,
         record_key,
+        is_live,
         'email' as rule,
-        1 as strength,
+        3 as strength,
         email as evidence,
         concat('email:', email) as identity_key
-    from candidates
-    where {{ matches('email', '^[^@\\s]+@[^@\\s]+[.][^@\\s]+$') }}
+    from responses
+    where {{ is_email('email') }}
+    union all
+    select
+        source_system,
+        source_stream,
+        source_record_id,
+        first_landed_at,
+        record_key,
+        is_live,
+        'email' as rule,
+        3 as strength,
+        email as evidence,
+        concat('email:', email) as identity_key
+    from customers
+    where {{ is_email('email') }}
 ),
 
 -- A survey tool's respondent id means nothing outside its own source and mapping.
 respondents as (
     select
-        candidates.source_system,
-        candidates.source_stream,
-        candidates.source_record_id,
-        candidates.first_landed_at,
-        candidates.record_key,
+        responses.source_system,
+        responses.source_stream,
+        responses.source_record_id,
+        responses.first_landed_at,
+        responses.record_key,
+        responses.is_live,
         'respondent_id' as rule,
-        2 as strength,
-        candidates.respondent_id as evidence,
+        4 as strength,
+        responses.respondent_id as evidence,
         concat(
-            'respondent:', candidates.source_system, '/', candidates.source_stream, '/', candidates.respondent_id
+            'respondent:', responses.source_system, '/', responses.source_stream, '/', responses.respondent_id
         ) as identity_key
-    from candidates
+    from responses
     left join {{ ref('not_available_terms') }} as not_available
-        on not_available.term = lower(candidates.respondent_id)
-    where candidates.respondent_id <> '' and not_available.term is null
+        on not_available.term = lower(responses.respondent_id)
+    where responses.respondent_id <> '' and not_available.term is null
 ),
 
 unioned as (
-    select * from emails
-    union all
-    select * from respondents
+    {% for rule in ['person_references', 'cross_references', 'emails', 'respondents', 'own_records'] %}
+        select * from {{ rule }}
+        {{ 'union all' if not loop.last }}
+    {% endfor %}
 )
 
 select
@@ -59,6 +156,7 @@ select
     source_record_id,
     first_landed_at,
     record_key,
+    is_live,
     rule,
     strength,
     evidence,

@@ -1,4 +1,4 @@
--- The one copy of every answer that counts, with its customer and category.
+-- The one copy of every answer that counts, with its customer, account and category.
 with kept as (
     select
         source_system,
@@ -16,6 +16,8 @@ select
     kept.source_stream,
     kept.source_record_id,
     kept.customer_id,
+    -- The account that the answer itself names goes before that of the customer.
+    coalesce(own_accounts.account_id, customer_accounts.account_id) as account_id,
     responses.survey_id,
     responses.survey_type,
     responses.channel,
@@ -34,3 +36,9 @@ inner join {{ ref('int_responses') }} as responses
         responses.source_system = kept.source_system
         and responses.source_stream = kept.source_stream
         and responses.source_record_id = kept.source_record_id
+left join {{ ref('int_account_identities') }} as own_accounts
+    on
+        own_accounts.source_system = responses.source_system
+        and own_accounts.source_stream = responses.account_stream
+        and own_accounts.source_record_id = responses.account_record_id
+left join {{ ref('int_customer_accounts') }} as customer_accounts on customer_accounts.customer_id = kept.customer_id

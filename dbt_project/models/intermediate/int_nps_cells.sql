@@ -8,58 +8,29 @@ with responses as (
         responses.nps_category,
         responses.responded_at,
         {{ local_date('responses.responded_at', 'run.timezone') }} as responded_on,
-        run.as_of_date,
-        -- relational: one answer per customer and cell, the latest; otherwise every answer counts
-        case
-            when responses.survey_type = 'relational' then coalesce(responses.customer_id, responses.response_id)
-            else responses.response_id
-        end as voter
+        {{ voter('responses') }} as voter
     from {{ ref('int_kept_responses') }} as responses
     cross join {{ ref('stg_run') }} as run
-),
-
-first_day as (
-    select min(responded_on) as responded_on from responses
-),
-
-in_periods as (
-    {% for grain in ['day', 'week', 'month', 'quarter'] %}
-        select
-            *,
-            '{{ grain }}' as grain,
-            cast(date_trunc('{{ grain }}', responded_on) as date) as period_start
-        from responses
-        union all
-    {% endfor %}
-    {% for days in [30, 90, 365] %}
-        select
-            *,
-            'rolling_{{ days }}d' as grain,
-            cast(as_of_date - {{ days - 1 }} as date) as period_start
-        from responses
-        where responded_on between as_of_date - {{ days - 1 }} and as_of_date
-        union all
-    {% endfor %}
-    select
-        responses.*,
-        'all_time' as grain,
-        first_day.responded_on as period_start
-    from responses
-    cross join first_day
 ),
 
 -- The latest answer of each voter in each output cell, so that a roll-up picks its own latest answer.
 votes as (
     select
-        grain,
-        period_start,
-        survey_type,
-        case when grouping(channel) = 1 then 'all' else channel end as channel,
-        case when grouping(touchpoint) = 1 then 'all' else touchpoint end as touchpoint,
-        voter,
-        {{ latest_by('nps_category', 'responded_at', 'response_id') }} as nps_category
-    from in_periods
-    group by grain, period_start, survey_type, voter, cube(channel, touchpoint)
+        periods.grain,
+        periods.period_start,
+        responses.survey_type,
+        case when grouping(responses.channel) = 1 then 'all' else responses.channel end as channel,
+        case when grouping(responses.touchpoint) = 1 then 'all' else responses.touchpoint end as touchpoint,
+        responses.voter,
+        {{ latest_by('responses.nps_category', 'responses.responded_at', 'responses.response_id') }} as nps_category
+    from responses
+    inner join {{ ref('int_periods') }} as periods on periods.local_day = responses.responded_on
+    group by
+        periods.grain,
+        periods.period_start,
+        responses.survey_type,
+        responses.voter,
+        cube(responses.channel, responses.touchpoint)
 )
 
 select

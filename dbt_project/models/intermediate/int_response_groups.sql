@@ -21,17 +21,6 @@ strongest_rules as (
     from edge_ends
 ),
 
-preference as (
-    select
-        name,
-        position
-    from {{ ref('stg_source_order') }}
-),
-
-last_place as (
-    select count(*) as position from preference
-),
-
 copies as (
     select
         usable.source_system,
@@ -41,17 +30,17 @@ copies as (
         usable.customer_id,
         strongest_rules.rule,
         coalesce(components.component, usable.record_key) as component,
-        coalesce(stream_preference.position, source_preference.position, last_place.position) as place
+        places.place
     from {{ ref('int_usable_responses') }} as usable
     left join {{ ref('int_duplicate_components') }} as components on components.node = usable.record_key
     left join strongest_rules
         on
             strongest_rules.record_key = usable.record_key
             and strongest_rules.rule_rank = 1
-    left join preference as source_preference on source_preference.name = usable.source_system
-    left join preference as stream_preference
-        on stream_preference.name = concat(usable.source_system, '.', usable.source_stream)
-    cross join last_place
+    left join {{ ref('int_stream_places') }} as places
+        on
+            places.source_system = usable.source_system
+            and places.source_stream = usable.source_stream
 ),
 
 ranked as (

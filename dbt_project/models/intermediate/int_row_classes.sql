@@ -1,6 +1,6 @@
--- The proof of conservation: every landed row of a response stream in exactly one class.
+-- The proof of conservation: every landed row of every stream in exactly one class.
 with versions as (
-    select * from {{ ref('int_response_versions') }}
+    select * from {{ ref('int_record_versions') }}
 ),
 
 responses as (
@@ -15,10 +15,12 @@ select
     versions.source_system,
     versions.source_stream,
     versions.source_record_id,
+    versions.role,
     versions.load_id,
     versions.row_no,
     case
         when not versions.is_current then 'superseded'
+        when versions.role <> 'response' then case when versions.is_deleted then 'deleted' else 'current' end
         when responses.state <> 'usable' then responses.state
         when response_groups.is_kept then 'kept'
         else 'duplicate'

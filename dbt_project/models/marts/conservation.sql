@@ -2,13 +2,13 @@ with row_classes as (
     select
         source_system,
         source_stream,
-        count(*) as classified,
         count(*) filter (where class = 'superseded') as superseded,
         count(*) filter (where class = 'deleted') as deleted,
         count(*) filter (where class = 'excluded') as excluded,
         count(*) filter (where class = 'quarantined') as quarantined,
         count(*) filter (where class = 'duplicate') as duplicate,
-        count(*) filter (where class = 'kept') as kept
+        count(*) filter (where class = 'kept') as kept,
+        count(*) filter (where class = 'current') as current_rows
     from {{ ref('int_row_classes') }}
     group by source_system, source_stream
 ),
@@ -18,10 +18,10 @@ served as (
     select
         source_system,
         source_stream,
+        role,
         sum(manifest_rows) as served
     from {{ ref('stg_loads') }}
-    where role = 'response'
-    group by source_system, source_stream
+    group by source_system, source_stream, role
 ),
 
 -- A reconcile load asks the source for its own count.
@@ -38,6 +38,7 @@ latest_counts as (
 select
     served.source_system,
     served.source_stream,
+    served.role,
     cast(served.served as bigint) as served,
     coalesce(row_classes.superseded, 0) as superseded,
     coalesce(row_classes.deleted, 0) as deleted,
@@ -45,6 +46,7 @@ select
     coalesce(row_classes.quarantined, 0) as quarantined,
     coalesce(row_classes.duplicate, 0) as duplicate,
     coalesce(row_classes.kept, 0) as kept,
+    coalesce(row_classes.current_rows, 0) as current, -- noqa: RF04
     latest_counts.source_count
 from served
 left join row_classes

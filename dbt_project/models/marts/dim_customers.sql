@@ -1,63 +1,86 @@
-with records as (
+-- Survivorship: a live person record goes before a response, for a CRM keeps its people up to date. Among person
+-- records the most preferred source goes first (nps.yaml), then the record landed first; among responses the latest.
+-- When a record was changed plays no part, for sync-back changes records too.
+with person_records as (
+    select
+        people.source_system,
+        people.source_stream,
+        people.source_record_id,
+        case when not people.is_deleted and {{ is_email('people.email') }} then people.email end as email,
+        case when not people.is_deleted then people.display_name end as display_name,
+        cast(null as timestamp) as responded_at,
+        1 as kind_place,
+        places.place
+    from {{ ref('int_people') }} as people
+    inner join {{ ref('int_stream_places') }} as places
+        on
+            places.source_system = people.source_system
+            and places.source_stream = people.source_stream
+),
+
+responses as (
+    select
+        source_system,
+        source_stream,
+        source_record_id,
+        case when state <> 'deleted' and {{ is_email('lower(trim(email))') }} then lower(trim(email)) end as email,
+        case when state <> 'deleted' then nullif(trim(display_name), '') end as display_name,
+        responded_at,
+        2 as kind_place,
+        0 as place
+    from {{ ref('int_responses') }}
+),
+
+records as (
+    select * from person_records
+    union all
+    select * from responses
+),
+
+ranked as (
     select
         identities.customer_id,
-        identities.source_system,
-        identities.source_stream,
-        identities.source_record_id,
         identities.first_landed_at,
-        lower(trim(responses.email)) as email,
-        nullif(trim(responses.display_name), '') as display_name,
-        responses.responded_at,
-        {{ matches('lower(trim(responses.email))', '^[^@\\s]+@[^@\\s]+[.][^@\\s]+$') }} as has_email
+        records.email,
+        records.display_name,
+        records.responded_at,
+        row_number() over (
+            partition by identities.customer_id
+            order by
+                records.kind_place asc,
+                records.place asc,
+                records.responded_at desc nulls last,
+                identities.first_landed_at asc,
+                identities.source_system asc,
+                identities.source_stream asc,
+                identities.source_record_id asc
+        ) as place
     from {{ ref('int_identities') }} as identities
-    inner join {{ ref('int_responses') }} as responses
+    inner join records
         on
-            responses.source_system = identities.source_system
-            and responses.source_stream = identities.source_stream
-            and responses.source_record_id = identities.source_record_id
-),
-
--- Survivorship: of the records that have the value, the most recently answered one.
-emails as (
-    select
-        customer_id,
-        email,
-        row_number() over (
-            partition by customer_id
-            order by responded_at desc nulls last, source_system asc, source_stream asc, source_record_id asc
-        ) as recency
-    from records
-    where has_email
-),
-
-display_names as (
-    select
-        customer_id,
-        display_name,
-        row_number() over (
-            partition by customer_id
-            order by responded_at desc nulls last, source_system asc, source_stream asc, source_record_id asc
-        ) as recency
-    from records
-    where display_name is not null
+            records.source_system = identities.source_system
+            and records.source_stream = identities.source_stream
+            and records.source_record_id = identities.source_record_id
 ),
 
 customers as (
     select
         customer_id,
+        {{ first_by('email', 'place') }} as email,
+        {{ first_by('display_name', 'place') }} as display_name,
         min(coalesce(responded_at, first_landed_at)) as first_seen_at,
         count(*) as identity_count
-    from records
+    from ranked
     group by customer_id
 )
 
 select
     customers.customer_id,
-    emails.email,
-    display_names.display_name,
-    cast(null as varchar) as account_id, -- no source serves accounts yet
+    customers.email,
+    customers.display_name,
+    customer_accounts.account_id,
     customers.first_seen_at,
     customers.identity_count
 from customers
-left join emails on emails.customer_id = customers.customer_id and emails.recency = 1
-left join display_names on display_names.customer_id = customers.customer_id and display_names.recency = 1
+left join {{ ref('int_customer_accounts') }} as customer_accounts
+    on customer_accounts.customer_id = customers.customer_id

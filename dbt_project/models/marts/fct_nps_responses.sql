@@ -8,7 +8,7 @@ select
     source_stream,
     source_record_id,
     customer_id,
-    cast(null as varchar) as account_id, -- no source serves accounts yet
+    account_id,
     survey_id,
     survey_type,
     channel,

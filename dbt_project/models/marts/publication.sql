@@ -1,17 +1,54 @@
--- What this publication is made from. Equal fingerprints mean equal contract tables.
-{% set mapped_columns = [
-    'source_system', 'source_stream', 'source_record_id', 'state', 'reason', 'native_id', 'native_id_scope',
-    'score_text', 'scale_min', 'scale_max', 'comment', 'language', 'responded_at', 'responded_at_basis', 'invited_at',
-    'survey_name', 'survey_id', 'survey_type', 'channel', 'touchpoint', 'respondent_id', 'email', 'display_name'
+-- What this publication is made from. Equal fingerprints mean equal content; equal content has an equal hash.
+{% set mapped_columns = {
+    'int_responses': [
+        'source_system', 'source_stream', 'source_record_id', 'state', 'reason', 'native_id', 'native_id_scope',
+        'score_text', 'scale_min', 'scale_max', 'comment', 'language', 'responded_at', 'responded_at_basis',
+        'invited_at', 'survey_name', 'survey_id', 'survey_type', 'channel', 'touchpoint', 'respondent_id', 'email',
+        'display_name', 'account_stream', 'account_record_id', 'person_stream', 'person_record_id', 'invitation_id'
+    ],
+    'int_people': [
+        'source_system', 'source_stream', 'source_record_id', 'is_deleted', 'email', 'display_name', 'account_stream',
+        'account_record_id', 'cross_reference', 'cross_reference_to', 'is_staff'
+    ],
+    'int_account_records': [
+        'source_system', 'source_stream', 'source_record_id', 'is_deleted', 'name', 'domain', 'segment', 'owner',
+        'cross_reference', 'cross_reference_to'
+    ],
+    'int_invitations': [
+        'source_system', 'source_stream', 'source_record_id', 'person_stream', 'person_record_id', 'survey_id',
+        'survey_type', 'channel', 'touchpoint', 'invited_at', 'is_link', 'asks_nps', 'response_stream',
+        'response_record_id', 'responded'
+    ],
+    'sync_observed': ['destination', 'object', 'record_id', 'field', 'observed', 'observed_at']
+} %}
+{% set content_tables = [
+    'fct_nps_responses', 'fct_invitations', 'dim_customers', 'dim_accounts', 'dim_surveys', 'customer_identities',
+    'account_identities', 'customer_nps', 'account_nps', 'nps_by_period', 'duplicate_responses',
+    'quarantined_responses', 'excluded_responses', 'sync_wanted'
 ] %}
-{% set counted_tables = [
-    'fct_nps_responses', 'dim_customers', 'dim_surveys', 'customer_identities', 'customer_nps', 'nps_by_period',
-    'duplicate_responses', 'quarantined_responses', 'excluded_responses', 'loads', 'conservation'
-] %}
-with content as (
+{% set counted_tables = content_tables + ['loads', 'conservation', 'sync_observed'] %}
+with mapped_digests as (
+    {% for relation, columns in mapped_columns.items() %}
+        select
+            '{{ relation }}' as relation,
+            {{ content_digest(ref(relation), columns) }} as digest
+        {% if not loop.last %} union all {% endif %}
+    {% endfor %}
+),
+
+content_digests as (
+    {% for relation in content_tables %}
+        select
+            '{{ relation }}' as relation,
+            {{ content_digest(ref(relation), contract_columns(relation)) }} as digest
+        {% if not loop.last %} union all {% endif %}
+    {% endfor %}
+),
+
+hashed as (
     select
-        {{ content_digest(ref('int_responses'), mapped_columns) }} as mapped_digest,
-        {{ content_digest(ref('fct_nps_responses'), ['response_id', 'customer_id', 'source_record_id']) }} as id_digest
+        (select {{ digest_of([json_list('digest', 'relation')]) }} from mapped_digests) as mapped_hash,
+        (select {{ digest_of([json_list('digest', 'relation')]) }} from content_digests) as content_hash
 ),
 
 input_loads as (
@@ -21,11 +58,11 @@ input_loads as (
 ),
 
 row_counts as (
-    {% for table in counted_tables %}
+    {% for relation in counted_tables %}
         select
-            '{{ table }}' as table_name,
+            '{{ relation }}' as relation,
             count(*) as row_count
-        from {{ ref(table) }}
+        from {{ ref(relation) }}
         {% if not loop.last %} union all {% endif %}
     {% endfor %}
 )
@@ -36,11 +73,12 @@ select
     run.as_of_date,
     run.timezone,
     run.min_n,
-    {{ digest_of(['run.code_hash', 'run.configuration_hash', 'cast(run.as_of_date as varchar)', 'content.mapped_digest',
-        'content.id_digest']) }}
+    {{ digest_of(['run.code_hash', 'run.configuration_hash', 'cast(run.as_of_date as varchar)', 'hashed.mapped_hash',
+        'hashed.content_hash']) }}
         as fingerprint,
+    hashed.content_hash,
     input_loads.load_ids as input_loads,
-    (select {{ json_map('table_name', 'row_count') }} from row_counts) as row_counts
+    (select {{ json_map('relation', 'row_count') }} from row_counts) as row_counts
 from {{ ref('stg_run') }} as run
 cross join input_loads
-cross join content
+cross join hashed

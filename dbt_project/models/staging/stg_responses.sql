@@ -1,42 +1,11 @@
-{{ config(
-    materialized='incremental',
-    incremental_strategy='append',
-    on_schema_change='fail',
-    pre_hook="{% if is_incremental() %}
-        delete from {{ this }} as parsed
-        where not exists (
-            select 1 from {{ source('raw', 'loads') }} as loads
-            where loads.load_id = parsed.load_id and loads.fields_hash = parsed.fields_hash
-        )
-    {% endif %}"
-) }}
+{{ parsed_once_per_load() }}
 
--- Each load is parsed once: a load that left the pinned list, or whose declaration changed, was deleted above.
-with loads_to_parse as (
-    select
-        load_id,
-        fields_hash
-    from {{ ref('stg_loads') }}
-    where
-        role = 'response'
-    {% if is_incremental() %}
-        and load_id not in (select parsed.load_id from {{ this }} as parsed)
-        {% endif %}
-),
-
-records as (
-    select
-        records.*,
-        loads_to_parse.fields_hash
-    from {{ source('raw', 'records') }} as records
-    inner join loads_to_parse on loads_to_parse.load_id = records.load_id
-),
-
-parsed as (
-    {{ parse_streams('records', 'response', [
+with parsed as (
+    {{ parse_role('response', [
         'response_id', 'response_id_scope', 'score', 'scale_min', 'scale_max', 'comment', 'language', 'responded_at',
         'responded_at_basis', 'responded_at_unreadable', 'invited_at', 'survey', 'survey_is_declared', 'survey_type',
-        'channel', 'touchpoint', 'respondent_id', 'email', 'display_name', 'excluded'
+        'channel', 'touchpoint', 'respondent_id', 'email', 'display_name', 'excluded', 'metric', 'without_score',
+        'person_stream', 'person_id', 'account_stream', 'account_id', 'invitation_id', 'question_id', 'answer_id'
     ]) }}
 )
 
@@ -54,21 +23,32 @@ select
     response_id as native_id,
     response_id_scope as native_id_scope,
     score as score_text,
-    cast(scale_min as integer) as scale_min,
-    cast(scale_max as integer) as scale_max,
+    {{ integer_of('scale_min') }} as scale_min,
+    {{ integer_of('scale_max') }} as scale_max,
     comment,
     language,
-    cast(responded_at as timestamp) as responded_at,
+    {{ utc_timestamp('responded_at') }} as responded_at,
     responded_at_basis,
-    coalesce(cast(responded_at_unreadable as boolean), false) as responded_at_unreadable,
-    cast(invited_at as timestamp) as invited_at,
+    coalesce({{ boolean_of('responded_at_unreadable') }}, false)
+    or coalesce(trim(responded_at) <> '' and {{ utc_timestamp('responded_at') }} is null, false)
+        as responded_at_unreadable,
+    {{ utc_timestamp('invited_at') }} as invited_at,
     survey as survey_name,
-    coalesce(cast(survey_is_declared as boolean), false) as survey_is_declared,
+    coalesce({{ boolean_of('survey_is_declared') }}, false) as survey_is_declared,
     survey_type,
     channel,
     touchpoint,
     respondent_id,
     email,
     display_name,
-    excluded as excluded_reason
+    excluded as excluded_reason,
+    metric,
+    without_score as without_score_reason,
+    person_stream,
+    person_id as person_record_id,
+    account_stream,
+    account_id as account_record_id,
+    invitation_id,
+    question_id,
+    answer_id
 from parsed

@@ -1,18 +1,19 @@
--- Every landed row of a response stream: is it its record's current version, and which one carries its content?
+-- Every landed row of every stream: is it its record's current version, and which one carries its content?
 with landed as (
     select
-        responses.source_system,
-        responses.source_stream,
-        responses.source_record_id,
-        responses.load_id,
-        responses.load_seq,
-        responses.row_no,
-        responses.source_version,
-        responses.is_deleted,
+        records.source_system,
+        records.source_stream,
+        records.source_record_id,
+        records.load_id,
+        records.load_seq,
+        records.row_no,
+        records.source_version,
+        records.is_deleted,
+        loads.role,
         loads.started_at,
         loads.is_replaced
-    from {{ ref('stg_responses') }} as responses
-    inner join {{ ref('stg_loads') }} as loads on loads.load_id = responses.load_id
+    from {{ ref('stg_records') }} as records
+    inner join {{ ref('stg_loads') }} as loads on loads.load_id = records.load_id
 ),
 
 -- A row of a replaced load is never current, and a delete carries no content.
@@ -46,8 +47,10 @@ select
     source_system,
     source_stream,
     source_record_id,
+    role,
     load_id,
     row_no,
+    source_version,
     is_deleted,
     first_load_id,
     first_landed_at,

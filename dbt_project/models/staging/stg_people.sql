@@ -1,0 +1,31 @@
+{{ parsed_once_per_load() }}
+
+with parsed as (
+    {{ parse_role('person', [
+        'email', 'display_name', 'first_name', 'last_name', 'account_stream', 'account_id', 'cross_reference',
+        'cross_reference_to', 'kind', 'observed'
+    ]) }}
+)
+
+select
+    source_system,
+    source_stream,
+    record_id as source_record_id,
+    load_id,
+    load_seq,
+    row_no,
+    source_version,
+    is_deleted,
+    extracted_at,
+    fields_hash,
+    email,
+    display_name,
+    first_name,
+    last_name,
+    account_stream,
+    account_id as account_record_id,
+    cross_reference,
+    cross_reference_to,
+    kind,
+    observed
+from parsed
