@@ -38,6 +38,16 @@ class Home:
         return self.root / "publish"
 
     @property
+    def ledger(self) -> Path:
+        """Every write to a CRM (see ``nps_pipeline.ledger``): the one file here that cannot be rebuilt."""
+        return self.root / "ledger.sqlite"
+
+    @property
+    def ledger_backup(self) -> Path:
+        """The ledger as it was when the last sync began."""
+        return self.root / "ledger.backup.sqlite"
+
+    @property
     def inbox(self) -> Path:
         """Where survey files are dropped."""
         return self.root / "inbox"

@@ -6,6 +6,7 @@ import dagster as dg
 
 LANDED_FILES = dg.AssetKey(["landing", "files"])
 PUBLISHED_MART = dg.AssetKey("published_mart")
+SYNC_BACK = dg.AssetKey("sync_back")
 OUTCOME = dg.AssetKey("outcome")
 
 # One group per layer; the letter keeps them in the order of the flow wherever they are listed.
@@ -17,11 +18,17 @@ GROUPS = {
     "intermediate": "e_intermediate",
     "marts": "f_marts",
     "publication": "g_publication",
-    "outcome": "h_outcome",
+    "sync": "h_sync",
+    "outcome": "i_outcome",
 }
 # What an operator is told about a source that failed or a file that was refused: a JSON list of sentences in the
 # metadata of the pull assets, from which the outcome of the run is made.
 PROBLEMS = "problems"
+
+
+def landed(source: str, stream: str) -> dg.AssetKey:
+    """The asset of a stream of a CRM."""
+    return dg.AssetKey(["landing", source, stream])
 
 
 def table(layer: str, name: str) -> dg.AssetKey:

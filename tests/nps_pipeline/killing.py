@@ -86,6 +86,16 @@ def in_child(work: Callable[[], Any]) -> Any:
     return json.loads(text)
 
 
+def killed(work: Callable[[], object]) -> None:
+    """Do the work in a forked child that kills itself on the way."""
+    child = os.fork()
+    if child == 0:
+        _leave(work)
+    _, status = os.waitpid(child, 0)
+    if not os.WIFSIGNALED(status):
+        raise RuntimeError(f"the child was not killed, it ended with status {status}")
+
+
 def killed_at_every_step(prepare: Callable[[], Any], work: Callable[[Any], object]) -> Iterator[tuple[str, Any]]:
     """Yield (the step before which the child was killed, what ``prepare`` made), until the work gets through alive."""
     for step in count(1):
