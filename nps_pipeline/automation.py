@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dagster as dg
 
+from nps_pipeline.keys import SYNC_BACK
 from nps_pipeline.settings import Settings
 
 JOB = "nps"
+SYNC_JOB = "nps_sync"
 
 
 def job() -> dg.UnresolvedAssetJobDefinition:
@@ -14,7 +16,16 @@ def job() -> dg.UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         JOB,
         selection=dg.AssetSelection.all(),
-        description="Pull, transform, gate, publish: the whole loop. `nps run` runs the same job.",
+        description="Pull, transform, gate, publish, sync back: the whole loop. `nps run` runs the same job.",
+    )
+
+
+def sync_job() -> dg.UnresolvedAssetJobDefinition:
+    """Sync-back alone: it reads the last good publication and pulls nothing."""
+    return dg.define_asset_job(
+        SYNC_JOB,
+        selection=dg.AssetSelection.assets(SYNC_BACK),
+        description="Write the scores of the current publication back into the CRMs, as `sync.mode` in nps.yaml says.",
     )
 
 

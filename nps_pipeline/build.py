@@ -11,12 +11,13 @@ from expectations.suites import load_suites, shipped_suites
 from nps_pipeline import automation, project, settings
 from nps_pipeline.console import silence, stage_lines
 from nps_pipeline.gate import gate_checks
-from nps_pipeline.keys import LANDED_FILES
+from nps_pipeline.keys import LANDED_FILES, SYNC_BACK
 from nps_pipeline.outcome import outcome
 from nps_pipeline.publish import published_mart
-from nps_pipeline.pull import declared_streams, landed_files
+from nps_pipeline.pull import declared_streams, landed_crm, landed_files
 from nps_pipeline.report import render_report
 from nps_pipeline.resources import Run
+from nps_pipeline.sync_back import sync_asset
 from nps_pipeline.transform import Clock, dbt_models, raw_assets, utc_now
 
 
@@ -39,16 +40,20 @@ def build_defs(
     suites = load_suites(shipped_suites() if suite_files is None else suite_files)
     project.prepare_manifest()
     job = automation.job()
+    crms = [landed_crm(configured, source) for source in configured.crms()]
+    sources = [LANDED_FILES, *(key for crm in crms for key in crm.keys)]
     return dg.Definitions(
         assets=[
             landed_files,
-            raw_assets([LANDED_FILES], declared_streams, clock),
+            *crms,
+            raw_assets(sources, declared_streams, clock),
             dbt_models(declared_streams),
             published_mart(suites, render_report),
-            outcome([LANDED_FILES]),
+            sync_asset(),
+            outcome([*sources, SYNC_BACK]),
         ],
         asset_checks=[gate_checks(suites)],
-        jobs=[job],
+        jobs=[job, automation.sync_job()],
         schedules=[automation.schedule(configured, job)],
         resources={"run": Run()},
         # One process per run: the run lock, the dbt build and the gate's single import all live in it.

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from connectors.survey_files.connector import SOURCE
 from expectations.suites import SuiteError
 from expectations.verdict import GateError
 from nps_pipeline import __version__
@@ -56,22 +57,31 @@ def main() -> None:
 
 
 @main.command()
+@click.option("--only", metavar="SOURCE", help="Pull this source alone, such as files or hubspot.")
+@click.option("--apply", "sync", flag_value="apply", help="Write the scores back into the CRMs.")
+@click.option("--dry-run", "sync", flag_value="plan", help="Only plan the writes, whatever nps.yaml says.")
+@click.option("--no-sync", "sync", flag_value="off", help="Leave sync-back out.")
 @AS_JSON
 @_sentences
-def run(as_json: bool) -> int:
-    """Run the loop: pull, transform, gate, publish.
+def run(only: str | None, sync: str | None, as_json: bool) -> int:
+    """Run the loop: pull, transform, gate, publish, sync back.
 
-    Exit code 0: done. 1: failed, nothing was published. 3: published, but a source failed or a file was refused.
+    Nothing is written to a CRM without --apply, unless `sync.mode` in nps.yaml is apply.
+
+    Exit code 0: done. 1: failed, nothing was published. 3: published, but a source failed, a file was refused, or a
+    write was rejected or is unknown.
     """
     settings = load_settings()
+    if only is not None and only not in (sources := [SOURCE, *settings.crms()]):
+        raise click.BadParameter(f"nps.yaml pulls from {', '.join(sources)}.", param_hint="--only")
     # Dagster and dbt take seconds to import: a wrong nps.yaml is told before that.
     from nps_pipeline.build import build_defs  # noqa: PLC0415
     from nps_pipeline.execute import run_job  # noqa: PLC0415
 
-    result = run_job(settings, build_defs(quiet=as_json))
+    result = run_job(settings, build_defs(quiet=as_json), only=only, sync=sync or "configured")
     if as_json:
         click.echo(json.dumps({**asdict(result), "exit": int(result.exit)}))
-    elif result.published:
+    elif result.published and not result.same_content:
         _show_current()
     for problem in result.problems:
         click.secho(problem, fg="red", err=True)
@@ -82,7 +92,7 @@ def run(as_json: bool) -> int:
 @AS_JSON
 @_sentences
 def status(as_json: bool) -> None:
-    """Show the last publication: NPS, conservation and freshness per source."""
+    """Show the last publication: NPS, conservation and freshness per source; and the last syncs."""
     from nps_pipeline.publications import require_current  # noqa: PLC0415
     from nps_pipeline.summary import summarise  # noqa: PLC0415
 
@@ -91,6 +101,28 @@ def status(as_json: bool) -> None:
         click.echo(summarise(settings.home, require_current(settings.home)).as_json())
         return
     _show_current()
+
+
+@main.command()
+@click.option("--destination", metavar="NAME", help="Only this CRM.")
+@AS_JSON
+@_sentences
+def plan(destination: str | None, as_json: bool) -> None:
+    """Show what a sync would write, field by field, and why; it connects to nothing."""
+    from nps_pipeline import console, sync_back  # noqa: PLC0415
+
+    settings = load_settings()
+    if destination is not None and destination not in settings.crms():
+        raise click.BadParameter(f"nps.yaml has {', '.join(settings.crms()) or 'no CRM'}.", param_hint="--destination")
+    outlets = sync_back.Outlets(settings.sync_fields(), settings.targets(), settings.connect)
+    result = sync_back.sync(settings.home, "plan", outlets)
+    if not as_json:
+        console.print_plan(result, destination)
+        return
+    chosen = [asdict(one) for one in result.plan.decisions if destination in (None, one.destination)]
+    costs = {one.destination: one.requests for one in result.destinations if destination in (None, one.destination)}
+    document = {"publication_id": result.publication_id, "decisions": chosen, "write_requests": costs}
+    click.echo(json.dumps(document, indent=1, default=str))
 
 
 @main.command()
@@ -178,6 +210,20 @@ def ui(port: int) -> None:
     # A shell lets background jobs ignore this signal; Dagster would then ignore SIGTERM too and never end.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(sys.executable, [sys.executable, "-W", "ignore", "-m", *command])  # noqa: S606 - our own interpreter, fixed words
+
+
+@main.command()
+@click.option("--seed", type=int, default=1, show_default=True, help="Names the population.")
+@click.option("--write-env", metavar="FILE", help="Also write the environment to a file, such as .env.")
+@click.option("--survey-csv", metavar="FOLDER", help="Also write the survey export that repeats some answers there.")
+def sandbox(seed: int, write_env: str | None, survey_csv: str | None) -> None:
+    """Serve Salesforce, HubSpot and Zendesk on loopback, filled with a synthetic year, until Ctrl-C.
+
+    Prints the environment that reaches them.
+    """
+    places = {"--write-env": write_env, "--survey-csv": survey_csv}
+    words = ["--seed", str(seed), *(word for pair in places.items() if pair[1] is not None for word in pair)]
+    os.execv(sys.executable, [sys.executable, "-m", "sandbox", *map(str, words)])  # noqa: S606 - our own interpreter
 
 
 @main.command()

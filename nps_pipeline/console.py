@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import dagster as dg
@@ -12,9 +14,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from nps_pipeline.plan import WRITTEN
 from nps_pipeline.progress import is_told
 from nps_pipeline.project import reasons
 from nps_pipeline.summary import Summary
+from nps_pipeline.sync_back import SyncResult
 
 # Bound to the real streams: a run redirects what libraries print.
 out = Console(
@@ -58,9 +62,10 @@ def print_summary(summary: Summary) -> None:
             "detractors": "detractors",
         },
     )
+    streams = [{**row, "stream": _stream(row), "latest": latest.get(_stream(row))} for row in summary.conservation]
     print_table(
-        "Every row served, in one class",
-        [{**row, "stream": _stream(row), "latest": latest.get(_stream(row))} for row in summary.conservation],
+        "Answers: every row served, in one class",
+        [row for row in streams if row["role"] == "response"],
         {
             "stream": "source",
             "served": "served",
@@ -73,11 +78,104 @@ def print_summary(summary: Summary) -> None:
             "latest": "latest kept (UTC)",
         },
     )
+    if others := [row for row in streams if row["role"] != "response"]:
+        print_table(
+            "People, accounts and what answers point to: every row served, in one class",
+            others,
+            {
+                "stream": "source",
+                "served": "served",
+                "current": "current",
+                "superseded": "superseded",
+                "deleted": "deleted",
+            },
+        )
     print_reasons("Quarantined", summary.quarantined)
     print_reasons("Excluded", summary.excluded)
+    print_syncs(summary.sync)
     out.print(f"Publication  {summary.publication_id}, as of {summary.as_of_date}", markup=False)
     out.print(f"Mart         {summary.mart}", markup=False)
     out.print(f"Report       {summary.report}", markup=False)
+
+
+def print_syncs(syncs: Sequence[Mapping[str, Any]]) -> None:
+    """What the last sync of every destination decided and did, and each write that is rejected or unknown."""
+    if not syncs:
+        return
+    rows = [
+        {
+            **sync,
+            "at": f"{sync['started_at']:%Y-%m-%d %H:%M}",
+            "written": sync["states"].get("CONFIRMED", 0),
+            "rejected": sum(one["state"] == "REJECTED" for one in sync["open"]),
+            "unknown": sum(one["state"] in ("SENDING", "UNKNOWN") for one in sync["open"]),
+            "left": ", ".join(f"{name} {count:,}" for name, count in sorted(sync["decisions"].items())),
+        }
+        for sync in syncs
+    ]
+    print_table(
+        "Last sync",
+        rows,
+        {
+            "destination": "destination",
+            "at": "started (UTC)",
+            "written": "records written",
+            "rejected": "rejected",
+            "unknown": "unknown",
+            "left": "decisions per field",
+        },
+    )
+    open_writes = [{**one, "destination": sync["destination"]} for sync in syncs for one in sync["open"]]
+    if open_writes:
+        print_table(
+            "Writes that are rejected or unknown",
+            open_writes,
+            {
+                "destination": "destination",
+                "object": "object",
+                "record_id": "record",
+                "state": "state",
+                "error_code": "code",
+                "attempt": "attempts",
+            },
+        )
+
+
+def print_plan(result: SyncResult, destination: str | None) -> None:
+    """What a sync would write field by field, what it leaves alone and why, and what it costs."""
+    decisions = [one for one in result.plan.decisions if destination in (None, one.destination)]
+    written = [one for one in decisions if one.decision in WRITTEN]
+    print_table(
+        f"Fields to write: {len(written):,}",
+        [asdict(one) for one in written],
+        {
+            "destination": "destination",
+            "object": "object",
+            "record_id": "record",
+            "field": "field",
+            "old": "old",
+            "new": "new",
+            "reason": "reason",
+        },
+    )
+    left = Counter((one.destination, one.object, one.decision, one.reason) for one in decisions)
+    print_table(
+        "All decisions",
+        [
+            {"destination": name, "object": kind, "decision": decision, "fields": number, "reason": reason}
+            for (name, kind, decision, reason), number in sorted(left.items())
+        ],
+        {
+            "destination": "destination",
+            "object": "object",
+            "decision": "decision",
+            "fields": "fields",
+            "reason": "reason",
+        },
+    )
+    for one in result.destinations:
+        if destination in (None, one.destination):
+            out.print(f"{one.destination}: {one.requests} write requests", markup=False)
 
 
 def print_reasons(title: str, rows: Iterable[Mapping[str, Any]]) -> None:

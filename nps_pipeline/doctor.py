@@ -1,11 +1,14 @@
-"""Doctor: every configuration problem at once, each with its remedy. It changes nothing and calls nothing outside."""
+"""Doctor: every configuration problem at once, each with its remedy. It changes nothing, here or in a CRM."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
+from connectors.errors import ConnectorError
+from connectors.registry import discover
 from expectations.suites import SuiteError, load_suites, shipped_suites
 from nps_pipeline import home, landing, project, publications
 from nps_pipeline.manifest import LandingError
@@ -71,6 +74,27 @@ def _publication(settings: Settings) -> Iterator[Finding]:
     yield Finding("publication", publication.publication_id if publication else "none yet; `nps run` makes the first")
 
 
+def _crms(settings: Settings) -> Iterator[Finding]:
+    for source in settings.crms():
+        yield _crm(settings, source)
+
+
+def _crm(settings: Settings, source: str) -> Finding:
+    connector = discover()[source]
+    try:
+        session = settings.connect(source)
+        if session is None:
+            ways = " or ".join(", ".join(login.variables) for login in connector.logins)
+            sentence = f"no credentials, so runs skip it; to pull from it set {ways}."
+            required = settings.crm(source).required
+            return Finding(source, sentence, f"{connector.title} is required: {sentence}" if required else None)
+        with closing(session):
+            session.check()
+    except ConnectorError as error:
+        return Finding(source, connector.title, str(error))
+    return Finding(source, f"{connector.title} accepts the credentials")
+
+
 def _suites(_: Settings) -> Iterator[Finding]:
     try:
         suites = load_suites(shipped_suites())
@@ -89,4 +113,12 @@ def _dbt(_: Settings) -> Iterator[Finding]:
     yield Finding("dbt project", f"{project.DBT_PROJECT} parses")
 
 
-_LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (_home, _landing, _inbox, _publication, _suites, _dbt)
+_LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+    _home,
+    _landing,
+    _inbox,
+    _crms,
+    _publication,
+    _suites,
+    _dbt,
+)

@@ -12,7 +12,7 @@ import dagster as dg
 
 from nps_pipeline import home, instance
 from nps_pipeline.automation import JOB
-from nps_pipeline.keys import OUTCOME, PUBLISHED_MART, told_problems
+from nps_pipeline.keys import LANDED_FILES, OUTCOME, PUBLISHED_MART, SYNC_BACK, told_problems
 from nps_pipeline.settings import Settings
 
 
@@ -26,20 +26,28 @@ class Exit(IntEnum):
 
 @dataclass(frozen=True)
 class RunResult:
-    """What a run came to; ``published`` is None when nothing was decided about publishing."""
+    """What a run came to; ``published`` is None when nothing was decided about publishing.
+
+    ``same_content``: what was published holds the same as before, but for what the CRMs showed.
+    """
 
     run_id: str
     exit: Exit
     problems: tuple[str, ...]
     published: bool | None
+    same_content: bool = False
 
 
-def run_job(settings: Settings, definitions: dg.Definitions) -> RunResult:
+def run_job(
+    settings: Settings, definitions: dg.Definitions, *, only: str | None = None, sync: str = "configured"
+) -> RunResult:
     """Run the whole job in this process, holding the run lock.
 
     Args:
         settings: Already checked.
         definitions: From ``build_defs``.
+        only: Pull this source alone; the others keep their last landed data.
+        sync: What sync-back does: configured (as nps.yaml says), plan, apply or off.
 
     Raises:
         HomeLockedError: Another run is at work.
@@ -48,16 +56,31 @@ def run_job(settings: Settings, definitions: dg.Definitions) -> RunResult:
     with home.lock(settings.home, "run", "nps run"), dg.DagsterInstance.get() as dagster_instance:
         instance.bury_dead_runs(dagster_instance, settings.home)
         with _library_output(settings.home):
-            result = definitions.resolve_job_def(JOB).execute_in_process(
-                instance=dagster_instance, raise_on_error=False, run_config={"loggers": {"console": {}}}
+            job = definitions.resolve_job_def(JOB)
+            result = job.execute_in_process(
+                instance=dagster_instance,
+                raise_on_error=False,
+                asset_selection=None if only is None else _pulling_only(job, only),
+                run_config={"loggers": {"console": {}}, **_sync_config(sync)},
             )
-        published = _published(result.all_events)
+        published = _told_of_publishing(result.all_events)
         return RunResult(
             run_id=result.run_id,
-            exit=_exit(result.success, result.all_events, published=bool(published)),
+            exit=_exit(result.success, result.all_events, stands=published.get("publication_id") is not None),
             problems=tuple(_problems(result.all_events)),
-            published=published,
+            published=published.get("changed"),
+            same_content=bool(published.get("same_content")),
         )
+
+
+def _sync_config(mode: str) -> dict[str, Any]:
+    return {} if mode == "configured" else {"ops": {SYNC_BACK.to_python_identifier(): {"config": {"mode": mode}}}}
+
+
+def _pulling_only(job: dg.JobDefinition, source: str) -> list[dg.AssetKey]:
+    """Every asset of the job but those that pull other sources."""
+    keys = job.asset_layer.executable_asset_keys
+    return [key for key in keys if key.path[0] != LANDED_FILES.path[0] or key.path[1] == source]
 
 
 @contextmanager
@@ -67,11 +90,12 @@ def _library_output(where: home.Home) -> Iterator[None]:
         yield
 
 
-def _exit(success: bool, events: Iterable[dg.DagsterEvent], *, published: bool) -> Exit:
+def _exit(success: bool, events: Iterable[dg.DagsterEvent], *, stands: bool) -> Exit:
+    """``stands``: the run got as far as a sound publication, be it new or the last one."""
     if success:
         return Exit.DONE
     failed = {event.step_key for event in events if event.is_step_failure}
-    return Exit.DEGRADED if published and failed == {OUTCOME.to_python_identifier()} else Exit.FAILED
+    return Exit.DEGRADED if stands and failed == {OUTCOME.to_python_identifier()} else Exit.FAILED
 
 
 def _problems(events: Iterable[dg.DagsterEvent]) -> Iterable[str]:
@@ -112,9 +136,10 @@ def _cause(error: Any) -> str:
     return error.message.split(": ", 1)[-1].strip() if error is not None else "no message"
 
 
-def _published(events: Iterable[dg.DagsterEvent]) -> bool | None:
+def _told_of_publishing(events: Iterable[dg.DagsterEvent]) -> dict[str, Any]:
+    """What publishing told; empty if it told nothing."""
     for event in events:
         if event.is_step_materialization and event.asset_key == PUBLISHED_MART:
-            changed = event.step_materialization_data.materialization.metadata["changed"]
-            return bool(changed.value)
-    return None
+            told = event.step_materialization_data.materialization.metadata
+            return {name: told[name].value for name in ("changed", "same_content", "publication_id") if name in told}
+    return {}

@@ -12,7 +12,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from connectors.base import Mode, Page, Record
+from connectors.base import Budget, Mode, Page, Record
 from nps_pipeline.home import Home, fsync_directory, fsync_file, lock
 from nps_pipeline.manifest import LandedFile, LandingError, Manifest, Part, place, read_manifest, write_manifest
 
@@ -34,7 +34,7 @@ _PART_FIELDS: list[pa.Field[Any]] = [
     pa.field("extracted_at", pa.timestamp("us", tz="UTC")),
 ]
 _PART_SCHEMA = pa.schema(_PART_FIELDS)
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _PART = "part-00000.parquet"
 
 
@@ -70,10 +70,16 @@ class LoadRequest:
 
 @dataclass(frozen=True)
 class LandingResult:
-    """What landing did: the new load, or None when the source had nothing new; ``reread_rows`` were landed before."""
+    """What landing did: the new load, or None when the source had nothing new; ``reread_rows`` were landed before.
+
+    ``requests``, ``bytes`` and ``budget`` are what the pull cost and what the source's API still allows.
+    """
 
     load: Load | None
     reread_rows: int
+    requests: int = 0
+    bytes: int = 0
+    budget: Budget | None = None
 
 
 def list_loads(home: Home, source: str | None = None, stream: str | None = None) -> list[Load]:
@@ -109,7 +115,7 @@ def land(home: Home, request: LoadRequest, pages: Iterable[Page]) -> LandingResu
     """
     for name in (request.source, request.stream):
         if not _NAME.fullmatch(name):
-            raise LandingError(f"{name!r} cannot name a source or stream: use lower-case letters, digits and _.")
+            raise LandingError(f"{name!r} cannot name a source or stream: use letters, digits and _.")
     with lock(home, f"landing-{request.source}-{request.stream}", f"landing {request.source}/{request.stream}"):
         of_source = list_loads(home, request.source)
         replaced = {*request.replaces, *(load_id for load in of_source for load_id in load.manifest.replaces)}
@@ -124,7 +130,7 @@ def land(home: Home, request: LoadRequest, pages: Iterable[Page]) -> LandingResu
             cursor_after = draft.cursor or cursor_before
             rows = draft.rows - reread.rows
             if rows == 0 and cursor_after == cursor_before and not request.replaces:
-                return LandingResult(None, reread.rows)
+                return LandingResult(None, reread.rows, draft.requests, draft.bytes, draft.budget)
             manifest = Manifest(
                 load_id=load_id,
                 load_seq=1 + max((load.manifest.load_seq for load in earlier), default=0),
@@ -146,8 +152,10 @@ def land(home: Home, request: LoadRequest, pages: Iterable[Page]) -> LandingResu
                 parts=_seal_parts(scratch, rows),
                 file=request.file,
                 replaces=tuple(request.replaces),
+                api_budget=asdict(draft.budget) if draft.budget else None,
             )
-            return LandingResult(_make_visible(home, scratch, manifest), reread.rows)
+            load = _make_visible(home, scratch, manifest)
+            return LandingResult(load, reread.rows, draft.requests, draft.bytes, draft.budget)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -159,6 +167,7 @@ class _Tally:
     requests: int = 0
     bytes: int = 0
     cursor: Mapping[str, Any] = field(default_factory=dict)
+    budget: Budget | None = None
 
 
 def _fresh_scratch(home: Home, request: LoadRequest, load_id: str) -> Path:
@@ -183,6 +192,7 @@ def _write_part(scratch: Path, pages: Iterable[Page], extracted_at: datetime) ->
             tally.requests += page.requests
             tally.bytes += page.bytes
             tally.cursor = page.cursor or tally.cursor
+            tally.budget = page.budget or tally.budget
     return tally
 
 

@@ -61,6 +61,7 @@ class Manifest:
     parts: Sequence[Part] = ()
     file: LandedFile | None = None
     replaces: Sequence[str] = ()
+    api_budget: Mapping[str, Any] | None = None
     schema_version: int = SCHEMA_VERSION
 
 

@@ -11,7 +11,7 @@ def outcome(sources: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
     """The asset that makes a degraded run visible: a source that raised would have stopped the others.
 
     Args:
-        sources: The assets of the pull stage, whose metadata names their problems.
+        sources: The assets of the pull stage and of sync-back, whose metadata names their problems.
     """
 
     @dg.asset(
@@ -19,7 +19,7 @@ def outcome(sources: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
         deps=[PUBLISHED_MART, *sources],
         group_name=GROUPS["outcome"],
         kinds={"python"},
-        description="Fails when the run published, but a source failed or a file was refused.",
+        description="Fails when the run published, but a source failed, a file was refused or a write is open.",
     )
     def asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
         problems = [problem for key in sources for problem in problems_of(context.instance, key, context.run.run_id)]

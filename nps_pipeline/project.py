@@ -62,10 +62,10 @@ def reasons() -> dict[str, dict[str, str]]:
 
 
 @cache
-def standard_terms(seed: str) -> frozenset[str]:
-    """The spellings that a seed of standard terms knows (``channels`` or ``touchpoints``)."""
+def standard_terms(seed: str) -> dict[str, str]:
+    """Every spelling that a seed of standard terms knows (``channels`` or ``touchpoints``) -> the standard term."""
     with (DBT_PROJECT / "seeds" / f"{seed}.csv").open(encoding="utf-8", newline="") as handle:
-        return frozenset(row["term"] for row in csv.DictReader(handle))
+        return {row["term"]: row[seed.removesuffix("s")] for row in csv.DictReader(handle)}
 
 
 def dbt_environment() -> dict[str, str]:

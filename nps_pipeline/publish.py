@@ -34,11 +34,13 @@ class GateRefusedError(Exception):
 class Published:
     """What publishing did.
 
-    ``publication`` is what readers see now, None while nothing was ever landed; ``changed`` says whether it is new.
+    ``publication`` is what readers see now, None while nothing was ever landed; ``changed`` says whether it is new, and
+    ``same_as`` names the one before it where both hold the same but for what the CRMs showed.
     """
 
     publication: Publication | None
     changed: bool
+    same_as: str | None = None
 
 
 def publish(settings: Settings, run_id: str, suites: Sequence[Suite], render_report: RenderReport) -> Published:
@@ -72,7 +74,8 @@ def publish(settings: Settings, run_id: str, suites: Sequence[Suite], render_rep
     page = render_report(candidate / publications.MART, comments=settings.configuration.reporting.comments)
     (candidate / publications.REPORT).write_text(page, encoding="utf-8")
     swapped = publications.swap(home, candidate, _document(facts, verdict), settings.configuration.publish.keep)
-    return Published(swapped, changed=True)
+    same = now is not None and now.facts.get("content_hash") == facts["content_hash"]
+    return Published(swapped, changed=True, same_as=now.publication_id if now and same else None)
 
 
 def _refusal(verdict: Verdict) -> str:
@@ -86,6 +89,7 @@ def _document(facts: dict[str, Any], verdict: Verdict) -> dict[str, Any]:
         "published_at": facts["published_at"].isoformat(),
         "as_of_date": facts["as_of_date"].isoformat(),
         "fingerprint": facts["fingerprint"],
+        "content_hash": facts["content_hash"],
         "mart_sha256": verdict.mart_sha256,
         "suites_hash": verdict.suites_hash,
         "pipeline_version": __version__,
@@ -116,7 +120,12 @@ def published_mart(suites: Sequence[Suite], render_report: RenderReport) -> dg.A
         tell(context, _told(published, run.settings))
         seconds = round(time.monotonic() - started, 3)
         return dg.MaterializeResult(
-            metadata={"changed": published.changed, "seconds": seconds, **_described(published.publication)}
+            metadata={
+                "changed": published.changed,
+                "same_content": published.same_as is not None,
+                "seconds": seconds,
+                **_described(published.publication),
+            }
         )
 
     return asset
@@ -135,6 +144,11 @@ def _described(publication: Publication | None) -> dict[str, Any]:
 def _told(published: Published, settings: Settings) -> str:
     if published.publication is None:
         return f"Nothing was landed yet, so nothing is published. Drop a survey export into {settings.home.inbox}."
+    if published.same_as:
+        return (
+            f"Published {published.publication.publication_id}: the same mart as {published.same_as}, with what the "
+            "CRMs show by now."
+        )
     if published.changed:
         return f"Published {published.publication.publication_id}."
     return (

@@ -1,152 +1,126 @@
-"""Pull: what waits in the inbox becomes loads. How a file is read is known in ``connectors.survey_files`` alone."""
+"""Pull: what the sources serve becomes loads; each source by itself, so that one that fails stops no other."""
 
-import shutil
+import hashlib
+import json
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import dagster as dg
 
-from connectors.base import Stream
-from connectors.errors import RecordError
-from connectors.survey_files.connector import SOURCE, SurveyFile, open_survey_file, same_name
-from connectors.survey_files.records import FILE_FIELDS
-from nps_pipeline import __version__, landing
-from nps_pipeline.home import Home
-from nps_pipeline.keys import GROUPS, LANDED_FILES, PROBLEMS
-from nps_pipeline.landing import Load, LoadRequest
-from nps_pipeline.manifest import LandedFile
+from connectors.base import Session, Stream
+from connectors.errors import ConnectorError, RetryableError
+from connectors.registry import discover
+from nps_pipeline import __version__, inbox, landing
+from nps_pipeline.keys import GROUPS, LANDED_FILES, PROBLEMS, landed
+from nps_pipeline.landing import LandingResult, LoadRequest
 from nps_pipeline.progress import tell
 from nps_pipeline.resources import Run
 from nps_pipeline.settings import Settings
 
 FILES_READABLE = "files_readable"
+PULLED = "pulled"
 
 
 @dataclass(frozen=True)
-class FileOutcome:
-    """What became of one file; ``refused`` is the sentence for the operator, None when it was accepted."""
+class StreamOutcome:
+    """What became of one stream: what was landed and what it cost, or why nothing was.
 
-    name: str
-    stream: str | None = None
-    rows: int = 0
-    reread_rows: int = 0
-    refused: str | None = None
-    notes: tuple[str, ...] = ()
+    ``problem`` is a sentence for the operator; ``skipped`` says why there was nothing to do. Both None: it was pulled.
+    """
+
+    result: LandingResult | None = None
+    mode: str = ""
+    seconds: float = 0.0
+    problem: str | None = None
+    skipped: str | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows were landed."""
+        return self.result.load.manifest.rows if self.result and self.result.load else 0
 
 
 def declared_streams(settings: Settings) -> list[Stream]:
-    """Every stream whose loads belong to the mart: whatever was landed, also under a mapping since removed."""
-    names = landing.list_streams(settings.home, SOURCE)
-    return [Stream(source=SOURCE, name=name, role="response", fields=FILE_FIELDS) for name in names]
+    """Every stream whose loads belong to the mart: all landed survey files and what nps.yaml pulls from the CRMs."""
+    crm_streams = (stream for source in settings.crms() for stream in settings.crm_streams(source))
+    return [*inbox.landed_streams(settings.home), *crm_streams]
 
 
-def pull_files(settings: Settings) -> list[FileOutcome]:
-    """Land every file of the inbox: accepted ones move to the archive, refused ones aside with their reason.
+def pull_crm(settings: Settings, source: str, names: Sequence[str]) -> Iterator[tuple[str, StreamOutcome]]:
+    """Pull some streams of a CRM, each into a load of its own.
 
-    A file that corrects another comes last, so that it finds what it replaces.
+    Args:
+        settings: The configuration and the credentials.
+        source: The CRM.
+        names: The streams, in this order.
+
+    Yields:
+        Each stream's name with what became of it; a failed one keeps what was landed before.
     """
-    home, corrections = settings.home, _corrections(settings)
-    home.inbox.mkdir(parents=True, exist_ok=True)
-    waiting = [path for path in home.inbox.iterdir() if not path.name.startswith(".")]
-    waiting.sort(key=lambda path: (any(same_name(path.name, new) for new, _ in corrections), path.name))
-    return [_pull_file(settings, path) for path in waiting]
-
-
-def _corrections(settings: Settings) -> list[tuple[str, str]]:
-    """Which file replaces which, as nps.yaml says: (new name, old name)."""
-    return [pair for mapping in settings.configuration.sources.files for pair in mapping.replaces.items()]
-
-
-def _pull_file(settings: Settings, path: Path) -> FileOutcome:
-    configuration, home = settings.configuration, settings.home
+    declared = {stream.name: stream for stream in settings.crm_streams(source)}
     try:
-        survey_file = open_survey_file(path, configuration.sources.files, configuration.reporting.timezone)
-        outcome = _land(home, survey_file, _corrections(settings))
-    except RecordError as refusal:
-        _refuse(home, path, str(refusal))
-        return FileOutcome(path.name, refused=str(refusal))
-    _move(path, home.archive)
-    return outcome
+        session = settings.connect(source)
+    except ConnectorError as error:
+        yield from ((name, StreamOutcome(problem=f"{error} Its last landed data stays.")) for name in names)
+        return
+    if session is None:
+        yield from ((name, _without_credentials(settings, source)) for name in names)
+        return
+    unavailable = None
+    with closing(session):
+        for name in names:
+            if unavailable is None:
+                outcome, unavailable = _pull_stream(settings, session, declared[name])
+            else:
+                outcome = StreamOutcome(problem=_not_pulled(source, name, f"{unavailable} It was not tried again."))
+            yield name, outcome
 
 
-def _land(home: Home, survey_file: SurveyFile, corrections: Sequence[tuple[str, str]]) -> FileOutcome:
-    stream, loads = survey_file.stream, _by_time(landing.list_loads(home, SOURCE))
-    same_bytes = [load for load in loads if load.manifest.file and load.manifest.file.sha256 == survey_file.sha256]
-    if same_bytes and _read_alike(same_bytes[-1], survey_file) and not _lost_rows(same_bytes[-1], loads):
-        note = "the same file was landed before under the same mapping; nothing was added"
-        return FileOutcome(survey_file.name, stream.name, notes=(note,))
-    for new, old in corrections:
-        if same_name(old, survey_file.name) and _live(loads, new):
-            note = f"{new} replaces this file and was landed; nothing was added"
-            return FileOutcome(survey_file.name, stream.name, notes=(note,))
-    corrected = {old: _live(loads, old)[-1:] for old in survey_file.replaces}
-    replaced = dict.fromkeys(load.manifest.load_id for found in (same_bytes, *corrected.values()) for load in found)
+def _without_credentials(settings: Settings, source: str) -> StreamOutcome:
+    connector = discover()[source]
+    ways = " or ".join(", ".join(login.variables) for login in connector.logins)
+    sentence = f"{connector.title} was skipped: there are no credentials for it. Set {ways}."
+    return StreamOutcome(problem=sentence) if settings.crm(source).required else StreamOutcome(skipped=sentence)
+
+
+def _not_pulled(source: str, name: str, reason: object) -> str:
+    return f"{source}/{name} could not be pulled. {reason} Its last landed data stays."
+
+
+def _pull_stream(settings: Settings, session: Session, stream: Stream) -> tuple[StreamOutcome, RetryableError | None]:
+    """Pull from where the last load ended, or everything where other fields were asked for then.
+
+    Returns:
+        What became of it; and the error where the whole source is unavailable, so that no other stream need wait too.
+    """
+    asked = _asked_for(stream)
+    loads = landing.list_loads(settings.home, stream.source, stream.name)
+    cursor = loads[-1].manifest.cursor_after if loads and loads[-1].manifest.mapping_hash == asked else {}
     request = LoadRequest(
-        source=SOURCE,
+        source=stream.source,
         stream=stream.name,
-        mode="file",
+        mode="incremental" if cursor else "full",
         connector_version=__version__,
-        mapping_hash=survey_file.mapping_hash,
-        file=LandedFile(survey_file.name, survey_file.sha256, survey_file.bytes),
-        replaces=tuple(replaced),
+        mapping_hash=asked,
     )
-    result = landing.land(home, request, survey_file.pages())
-    rows = result.load.manifest.rows if result.load else 0
-    notes = (*survey_file.notes, *_correction_notes(corrected, loads))
-    return FileOutcome(survey_file.name, stream.name, rows, result.reread_rows, notes=notes)
+    started = time.monotonic()
+    try:
+        pages = session.pull(stream, cursor, settings.crm(stream.source).look_back)
+        result = landing.land(settings.home, request, pages)
+    except ConnectorError as error:
+        problem = _not_pulled(stream.source, stream.name, error)
+        outcome = StreamOutcome(seconds=time.monotonic() - started, problem=problem)
+        return outcome, error if isinstance(error, RetryableError) else None
+    return StreamOutcome(result, request.mode, time.monotonic() - started), None
 
 
-def _by_time(loads: Iterable[Load]) -> list[Load]:
-    return sorted(loads, key=lambda load: load.manifest.started_at)
-
-
-def _live(loads: Sequence[Load], name: str) -> list[Load]:
-    """The loads of files of this name that no other load replaces, the newest last."""
-    replaced = {load_id for load in loads for load_id in load.manifest.replaces}
-    return [
-        load
-        for load in loads
-        if load.manifest.file and same_name(load.manifest.file.name, name) and load.manifest.load_id not in replaced
-    ]
-
-
-def _lost_rows(load: Load, loads: Sequence[Load]) -> bool:
-    """Whether rows that this load did not land again may have stood in a load that was replaced since."""
-    since = loads[loads.index(load) + 1 :]
-    return load.manifest.reread_rows > 0 and any(later.manifest.replaces for later in since)
-
-
-def _correction_notes(corrected: Mapping[str, Sequence[Load]], loads: Sequence[Load]) -> Iterator[str]:
-    for old, found in corrected.items():
-        if not found:
-            yield f"nothing named {old} is in the mart, so this file replaces nothing"
-        for load in found:
-            leaning = [later for later in loads[loads.index(load) + 1 :] if later.manifest.reread_rows]
-            names = sorted({later.manifest.file.name for later in leaning if later.manifest.file})
-            if names:
-                yield f"drop {', '.join(names)} again: rows of {old} stood in there too and were landed once"
-
-
-def _read_alike(load: Load, survey_file: SurveyFile) -> bool:
-    manifest = load.manifest
-    return (manifest.stream, manifest.mapping_hash) == (survey_file.stream.name, survey_file.mapping_hash)
-
-
-def _refuse(home: Home, path: Path, reason: str) -> None:
-    moved = _move(path, home.refused)
-    moved.with_name(f"{moved.name}.reason.txt").write_text(reason + "\n", encoding="utf-8")
-
-
-def _move(path: Path, folder: Path) -> Path:
-    """Move into a folder without overwriting a file of the same name."""
-    folder.mkdir(parents=True, exist_ok=True)
-    target, copy = folder / path.name, 1
-    while target.exists():
-        copy += 1
-        target = folder / f"{path.stem}-{copy}{path.suffix}"
-    return Path(shutil.move(path, target))
+def _asked_for(stream: Stream) -> str:
+    """Hash of the fields that a pull asks for: with another one, rows landed before lack what is asked for now."""
+    paths = sorted({*stream.fields.values(), *stream.written.values()})
+    return hashlib.sha256(json.dumps(paths).encode()).hexdigest()[:16]
 
 
 @dg.asset(
@@ -165,9 +139,9 @@ def _move(path: Path, folder: Path) -> Path:
 def landed_files(context: dg.AssetExecutionContext, run: Run) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """Pull the survey files; a refused one degrades the run and stops nothing."""
     started = time.monotonic()
-    outcomes = pull_files(run.settings)
+    outcomes = inbox.pull_files(run.settings)
     for outcome in outcomes:
-        tell(context, f"{outcome.name}: {_told(outcome)}")
+        tell(context, f"{outcome.name}: {inbox.told(outcome)}")
     problems = [f"A file was refused. {outcome.refused}" for outcome in outcomes if outcome.refused]
     return dg.MaterializeResult(
         metadata={
@@ -176,7 +150,7 @@ def landed_files(context: dg.AssetExecutionContext, run: Run) -> dg.MaterializeR
             "reread_rows": sum(outcome.reread_rows for outcome in outcomes),
             "refused": len(problems),
             "seconds": round(time.monotonic() - started, 3),
-            "notes": dg.MetadataValue.md("\n".join(f"- {outcome.name}: {_told(outcome)}" for outcome in outcomes)),
+            "notes": dg.MetadataValue.md("\n".join(f"- {outcome.name}: {inbox.told(outcome)}" for outcome in outcomes)),
             PROBLEMS: dg.MetadataValue.json(problems),
         },
         check_results=[
@@ -190,8 +164,91 @@ def landed_files(context: dg.AssetExecutionContext, run: Run) -> dg.MaterializeR
     )
 
 
-def _told(outcome: FileOutcome) -> str:
-    if outcome.refused:
-        return f"refused. {outcome.refused}"
-    reread = f", {outcome.reread_rows} landed before" if outcome.reread_rows else ""
-    return "; ".join([f"{outcome.rows} rows into {SOURCE}/{outcome.stream}{reread}", *outcome.notes]) + "."
+def landed_crm(settings: Settings, source: str) -> dg.AssetsDefinition:
+    """The streams of one CRM as assets, pulled in one session.
+
+    Args:
+        settings: As they are when the definitions are loaded; the run reads them anew.
+        source: The CRM.
+    """
+    required, title = settings.crm(source).required, discover()[source].title
+    keys = {stream.name: landed(source, stream.name) for stream in _answers_first(settings.crm_streams(source))}
+
+    @dg.multi_asset(
+        name=f"landed_{source}",
+        can_subset=True,
+        specs=[
+            dg.AssetSpec(
+                key,
+                group_name=GROUPS["landing"],
+                kinds={"python", "parquet", source},
+                skippable=False,
+                description=f"{name} of {title}: what changed since the last pull, as one load.",
+            )
+            for name, key in keys.items()
+        ],
+        check_specs=[
+            dg.AssetCheckSpec(
+                PULLED, asset=key, blocking=required, description=f"{name} could be pulled from {title} to its end."
+            )
+            for name, key in keys.items()
+        ],
+    )
+    def pulled(context: dg.AssetExecutionContext, run: Run) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+        wanted = [name for name, key in keys.items() if key in context.selected_asset_keys]
+        said = set[str]()
+        for name, outcome in pull_crm(run.settings, source, wanted):
+            sentence = _told(source, name, outcome)
+            if sentence not in said:  # a whole source that cannot be reached is said once
+                tell(context, sentence)
+                said.add(sentence)
+            yield _materialized(keys[name], outcome, required=required)
+
+    return pulled
+
+
+def _answers_first(streams: Sequence[Stream]) -> list[Stream]:
+    """Responses before what they point to: what they point to then is there when it is pulled."""
+    return sorted(streams, key=lambda stream: stream.role != "response")
+
+
+def _told(source: str, name: str, outcome: StreamOutcome) -> str:
+    if outcome.problem or outcome.skipped or outcome.result is None:
+        return outcome.problem or outcome.skipped or ""
+    result = outcome.result
+    reread = f", {result.reread_rows:,} landed before" if result.reread_rows else ""
+    budget = result.budget
+    left = f"; {budget.remaining:,} of {budget.limit:,} left per {budget.per}" if budget else ""
+    return f"{source}/{name}: {outcome.rows:,} rows ({outcome.mode}){reread}, {result.requests} requests{left}."
+
+
+def _materialized(key: dg.AssetKey, outcome: StreamOutcome, *, required: bool) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    metadata: dict[str, Any] = {
+        "rows": outcome.rows,
+        "seconds": round(outcome.seconds, 3),
+        PROBLEMS: dg.MetadataValue.json([outcome.problem] if outcome.problem else []),
+    }
+    if outcome.skipped:
+        metadata["skipped"] = outcome.skipped
+    if result := outcome.result:
+        metadata |= {
+            "mode": outcome.mode,
+            "reread_rows": result.reread_rows,
+            "deleted_rows": result.load.manifest.deleted_rows if result.load else 0,
+            "requests": result.requests,
+            "bytes": result.bytes,
+            **{f"api_budget_{name}": value for name, value in (asdict(result.budget) if result.budget else {}).items()},
+        }
+    return dg.MaterializeResult(
+        asset_key=key,
+        metadata=metadata,
+        check_results=[
+            dg.AssetCheckResult(
+                asset_key=key,
+                check_name=PULLED,
+                passed=outcome.problem is None,
+                severity=dg.AssetCheckSeverity.ERROR if required else dg.AssetCheckSeverity.WARN,
+                description=outcome.problem,
+            )
+        ],
+    )

@@ -22,13 +22,38 @@ DOCS = project.ROOT / "docs"
 ENVIRONMENT = {
     "NPS_HOME": ("`./var`", "Directory of all state, on a local disk: landing, working database, publications, runs."),
     "NPS_CONFIG": ("`./nps.yaml`", "Path of the configuration file."),
+    "HUBSPOT_ACCESS_TOKEN": ("", "Access token of a HubSpot private app."),
+    "HUBSPOT_BASE_URL": ("HubSpot's own", "Address of another server, such as the sandbox."),
+    "SALESFORCE_INSTANCE_URL": ("", "Address of the organisation, to log in with a session id."),
+    "SALESFORCE_SESSION_ID": ("", "Session id (access token) that is valid already."),
+    "SALESFORCE_CONSUMER_KEY": ("", "Consumer key of the connected app, to log in by JWT."),
+    "SALESFORCE_PRIVATE_KEY_FILE": ("", "Path of the private key of that app, PEM."),
+    "SALESFORCE_CLIENT_ID": ("", "Client id, to log in by client credentials."),
+    "SALESFORCE_CLIENT_SECRET": ("", "Client secret that belongs to it."),
+    "SALESFORCE_USERNAME": ("", "User name, to log in by JWT or by password."),
+    "SALESFORCE_PASSWORD": ("", "Password of that user."),
+    "SALESFORCE_SECURITY_TOKEN": ("", "Security token of that user."),
+    "SALESFORCE_DOMAIN": ("", "`login`, `test`, or the organisation's own domain before `.salesforce.com`."),
+    "SALESFORCE_LOGIN_URL": ("Salesforce's own", "Address of another login server, such as the sandbox."),
+    "SALESFORCE_CA_BUNDLE": ("the public ones", "File of certificate authorities to trust for Salesforce, PEM."),
+    "ZENDESK_SUBDOMAIN": ("", "The account: what stands before `.zendesk.com`."),
+    "ZENDESK_EMAIL": ("", "E-mail address of the agent that the API token belongs to."),
+    "ZENDESK_TOKEN": ("", "API token."),
+    "ZENDESK_OAUTH_TOKEN": ("", "OAuth access token, instead of e-mail and API token."),
+    "ZENDESK_BASE_URL": ("Zendesk's own", "Address of another server, such as the sandbox."),
 }
 _MARTS = project.DBT_PROJECT / "models" / "marts"
 _HEADER = "<!-- Written by `make docs`; change what it is made from. -->\n"
 _ROOT = ""
 _TERMS = ("channel", "touchpoint")
 _NULL = {"type": "null"}
-_WORDS = {"string": "text", "integer": "whole number", "date": "date", "date-time": "date and time"}
+_WORDS = {
+    "string": "text",
+    "integer": "whole number",
+    "boolean": "`true` or `false`",
+    "date": "date",
+    "date-time": "date and time",
+}
 
 
 def mart() -> str:
@@ -45,7 +70,11 @@ Time stamps are UTC; periods are in the reporting time zone.
     ]
     for name, model in models.items():
         columns = [(f"`{column['name']}`", column["data_type"], _text(column)) for column in model["columns"]]
-        parts += [f"## {name}\n", f"{_text(model)} {_key(model)}\n", _table(("column", "type", "meaning"), columns)]
+        parts += [
+            f"## {name}\n",
+            f"{_text(model)} {_key(model)}".strip() + "\n",
+            _table(("column", "type", "meaning"), columns),
+        ]
     return _document(parts)
 
 
@@ -134,9 +163,9 @@ def _model(name: str) -> dict[str, Any]:
 
 
 def _key(model: Mapping[str, Any]) -> str:
-    tests = [test["is_key"] for test in model["data_tests"] if "is_key" in test]
+    tests = [test["is_key"] for test in model.get("data_tests", ()) if "is_key" in test]
     columns = [f"`{column}`" for test in tests for column in test["arguments"]["columns"]]
-    return f"Key: {', '.join(columns)}."
+    return f"Key: {', '.join(columns)}." if columns else ""
 
 
 def _headings(root: Mapping[str, Any]) -> dict[str, str]:
@@ -144,10 +173,13 @@ def _headings(root: Mapping[str, Any]) -> dict[str, str]:
     paths: dict[str, list[str]] = {}
     for name, path in _sections(root, root):
         paths.setdefault(name, []).append(path)
-    return {
-        name: ", ".join([first, *(path.rsplit(".", 1)[-1] for path in others)])
-        for name, (first, *others) in paths.items()
-    }
+    return {name: _shared_path(found) for name, found in paths.items()}
+
+
+def _shared_path(paths: Sequence[str]) -> str:
+    """Several key paths as one: ``sync.*.contact, user``."""
+    *above, last = zip(*(path.split(".") for path in paths), strict=True)
+    return ".".join([*(keys[0] if len(set(keys)) == 1 else "*" for keys in above), ", ".join(dict.fromkeys(last))])
 
 
 def _sections(root: Mapping[str, Any], section: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
@@ -185,12 +217,16 @@ def _value(node: Mapping[str, Any], headings: Mapping[str, str]) -> str:
         return f"list of {_value(node['items'], headings)}"
     if "additionalProperties" in node:
         return f"{{text: {_value(node['additionalProperties'], headings)}}}"
-    words = [f"`{value}`" for value in node.get("enum", [node["const"]] if "const" in node else [])]
+    words = [f"`{_shown(value)}`" for value in node.get("enum", [node["const"]] if "const" in node else [])]
     return " or ".join(words) or _WORDS[node.get("format", node["type"])]
 
 
 def _default(node: Mapping[str, Any]) -> str:
-    return f"`{node['default']}`" if node.get("default") not in (None, [], {}) else ""
+    return f"`{_shown(node['default'])}`" if node.get("default") not in (None, [], {}) else ""
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _name(reference: Mapping[str, Any]) -> str:

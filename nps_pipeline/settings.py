@@ -7,23 +7,23 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
+from typing import Any
 
 import yaml
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import ValidationError
 
-from connectors.survey_files.mapping import FileMapping
+from connectors import registry
+from connectors.base import Login, Session, Stream, Target
+from connectors.config import SourceSettings, choose_login, variables_of
+from nps_pipeline.configuration import NAMES_SEEN, Configuration
 from nps_pipeline.errors import PipelineError
 from nps_pipeline.home import Home
-from nps_pipeline.project import standard_terms
+from nps_pipeline.sync_fields import SyncField
 
 ENVIRONMENT = ("NPS_HOME", "NPS_CONFIG")
-SOURCE_ORDER = ("files", "hubspot", "salesforce", "zendesk")
-_NAMES_SEEN = "names_seen"
 
 
 class SettingsError(PipelineError):
@@ -34,126 +34,82 @@ class SettingsError(PipelineError):
         super().__init__("\n".join(self.problems))
 
 
-def _known_timezone(name: str) -> str:
-    if name in available_timezones():
-        return name
-    close = difflib.get_close_matches(name, available_timezones(), n=1)
-    hint = f", did you mean {close[0]}?" if close else " such as Europe/Berlin or UTC"
-    raise ValueError(f"is no time zone; use an IANA name{hint}")
-
-
-def _known_cron(expression: str) -> str:
-    import dagster as dg  # noqa: PLC0415 - a second of import for one check
-
-    try:
-        dg.ScheduleDefinition(job_name="any", cron_schedule=expression)
-    except dg.DagsterInvalidDefinitionError:
-        raise ValueError("is no cron expression; five fields such as '0 5 * * *' (every day at 5)") from None
-    return expression
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Reporting(_Section):
-    """How NPS is reported."""
-
-    timezone: Annotated[str, AfterValidator(_known_timezone)] = Field(
-        "UTC", description="IANA time zone of periods (days, weeks, months) and of time stamps that state no zone."
-    )
-    min_n: int = Field(30, ge=1, description="Below this number of answers a cell shows no NPS, only its counts.")
-    comments: Literal["shown", "hidden"] = Field("shown", description="Whether the report quotes comments.")
-
-
-class FileEntry(FileMapping):
-    """One kind of survey file: which files it is, and where each field stands in them."""
-
-    @field_validator("name")
-    @classmethod
-    def _stands_once(cls, name: str, info: ValidationInfo) -> str:
-        """Refuse a name that an entry before has, also where another key of either is wrong."""
-        seen: set[str] = (info.context or {}).get(_NAMES_SEEN, set())
-        if name in seen:
-            raise ValueError(f"the name {name} stands twice; each entry needs its own")
-        seen.add(name)
-        return name
-
-    @field_validator("channel", "touchpoint")
-    @classmethod
-    def _is_standard_term(cls, value: object, info: ValidationInfo) -> object:
-        """Refuse a constant that the seed of standard terms does not know; spelled as the dbt macro ``term`` does."""
-        if not isinstance(value, str):
-            return value
-        known = standard_terms(f"{info.field_name}s")
-        spelling = value.strip(" ").lower().replace(" ", "_").replace("-", "_")
-        if spelling in known:
-            return value
-        close = difflib.get_close_matches(spelling, sorted(known), n=3)
-        hint = f"; did you mean {' or '.join(close)}? Else" if close else ";"
-        raise ValueError(
-            f"'{value}' is no standard {info.field_name}{hint} add a line for it to dbt_project/seeds/"
-            f"{info.field_name}s.csv"
-        )
-
-
-class Sources(_Section):
-    """What is pulled."""
-
-    files: list[FileEntry] = Field(
-        default_factory=list,
-        description="How survey files in the inbox are read; the first entry whose `match` fits a file name is used. "
-        "Files of a known survey tool need no entry.",
-    )
-
-
-class Deduplication(_Section):
-    """Which copy of an answer wins when several sources carry it."""
-
-    order: list[str] = Field(
-        default_factory=lambda: list(SOURCE_ORDER),
-        description="Sources (`files`) or streams (`files.qualtrics`), the preferred first; others come last. "
-        f"Unless set: {', '.join(SOURCE_ORDER)}.",
-    )
-
-
-class Publishing(_Section):
-    """How publications are kept."""
-
-    keep: int = Field(10, ge=1, description="How many publications stay on disk, the current one included.")
-
-
-class Schedule(_Section):
-    """When Dagster starts the run by itself (the schedule is switched on in the UI)."""
-
-    cron: Annotated[str, AfterValidator(_known_cron)] = Field(
-        "0 5 * * *", description="Cron expression, in the reporting time zone."
-    )
-
-
-class Configuration(_Section):
-    """The whole of nps.yaml."""
-
-    version: Literal[1] = Field(description="Format of this file: 1.")
-    reporting: Reporting = Field(default_factory=Reporting)
-    sources: Sources = Field(default_factory=Sources)
-    deduplication: Deduplication = Field(default_factory=Deduplication)
-    publish: Publishing = Field(default_factory=Publishing)
-    schedule: Schedule = Field(default_factory=Schedule)
-
-
 @dataclass(frozen=True)
 class Settings:
-    """What a run works with: the configuration, where state lives, and which file said so."""
+    """What a run works with: the configuration, where state lives, which file said so, and how to reach the CRMs.
+
+    ``environment`` holds the credentials: it is never shown.
+    """
 
     configuration: Configuration
     home: Home
     config_path: Path
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def content_hash(self) -> str:
         """Hash of all that can change the content of a publication, hexadecimal."""
-        relevant = self.configuration.model_dump(mode="json", include={"reporting", "sources", "deduplication"})
-        return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()
+        stated = self.configuration.model_dump(
+            mode="json", include={"reporting", "sources", "surveys", "deduplication"}
+        )
+        # how a conflict ends is decided when a sync is planned: it changes nothing in the mart
+        written = [{**asdict(one), "policy": "", "adopt": "", "on_delete": ""} for one in self.sync_fields()]
+        relevant = json.dumps({**stated, "sync_fields": written}, sort_keys=True)
+        return hashlib.sha256(relevant.encode()).hexdigest()
+
+    def crms(self) -> list[str]:
+        """The CRMs that nps.yaml pulls from, by name."""
+        return [name for name in registry.discover() if self.configuration.crm(name) is not None]
+
+    def crm(self, source: str) -> SourceSettings:
+        """The section of a CRM that nps.yaml pulls from.
+
+        Raises:
+            KeyError: It does not.
+        """
+        section = self.configuration.crm(source)
+        if section is None:
+            raise KeyError(source)
+        return section
+
+    def crm_streams(self, source: str) -> list[Stream]:
+        """What a CRM serves under this configuration, with the fields that sync-back writes there."""
+        connector = registry.discover()[source]
+        written: dict[str, list[str]] = {}
+        for one in self.sync_fields():
+            if one.destination == source:
+                written.setdefault(one.object, []).append(one.field)
+        return list(connector.streams(self.crm(source), written))
+
+    def login(self, source: str) -> Login | None:
+        """The way to log in to a CRM that the environment allows; None where it says nothing.
+
+        Raises:
+            ConfigError: It says too little; names what is missing.
+        """
+        return choose_login(registry.discover()[source], self.environment)
+
+    def connect(self, source: str) -> Session | None:
+        """Log in to a CRM; None where the environment has no credentials for it.
+
+        Raises:
+            ConfigError: Credentials are incomplete or were refused.
+        """
+        if self.login(source) is None:
+            return None
+        return registry.discover()[source].connect(self.crm(source), self.environment)
+
+    @property
+    def sync_mode(self) -> str:
+        """What a run does about sync-back unless it is told otherwise: plan or apply."""
+        return self.configuration.sync.mode
+
+    def sync_fields(self) -> list[SyncField]:
+        """Every field that sync-back keeps up to date."""
+        return self.configuration.sync_fields()
+
+    def targets(self) -> dict[tuple[str, str], Target]:
+        """Every object that can receive scores: (destination, object) -> how."""
+        return {(name, target.name): target for name in self.crms() for target in registry.discover()[name].targets}
 
 
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -170,7 +126,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     configuration, mistakes = _read_configuration(config_path)
     if problems or mistakes or configuration is None:
         raise SettingsError([*mistakes, *problems])
-    return Settings(configuration, home, config_path)
+    return Settings(configuration, home, config_path, _credentials(variables))
 
 
 def json_schema() -> dict[str, Any]:
@@ -186,9 +142,20 @@ def _dotenv() -> tuple[dict[str, str], list[str]]:
         return {}, [f".env: cannot be read as UTF-8 text ({type(error).__name__}); check its permissions and encoding."]
 
 
+def known_variables() -> list[str]:
+    """Every environment variable that is read, the pipeline's own first."""
+    return [*ENVIRONMENT, *(name for connector in registry.discover().values() for name in variables_of(connector))]
+
+
+def _credentials(variables: Mapping[str, str]) -> dict[str, str]:
+    return {name: variables[name] for name in known_variables() if variables.get(name)}
+
+
 def _misspelt(variables: Mapping[str, str]) -> list[str]:
-    unknown = [name for name in variables if name.startswith("NPS_") and name not in ENVIRONMENT]
-    matches = {name: difflib.get_close_matches(name, ENVIRONMENT, n=1, cutoff=0.8) for name in unknown}
+    known = known_variables()
+    prefixes = tuple({f"{name.split('_')[0]}_" for name in known})
+    unknown = [name for name in variables if name.startswith(prefixes) and name not in known]
+    matches = {name: difflib.get_close_matches(name, known, n=1, cutoff=0.8) for name in unknown}
     return [f"environment: {name} is not read; did you mean {close[0]}?" for name, close in matches.items() if close]
 
 
@@ -229,7 +196,7 @@ def _read_configuration(path: Path) -> tuple[Configuration | None, list[str]]:
         return None, [f"{path}: not valid YAML: it holds a control character. Save it as plain text."]
     try:
         entered = {} if document is None else document
-        return Configuration.model_validate(entered, context={_NAMES_SEEN: set()}), []
+        return Configuration.model_validate(entered, context={NAMES_SEEN: set()}), []
     except ValidationError as error:
         return None, [f"{path.name}: {sentence}" for sentence in _sentences(error, document)]
 
@@ -296,6 +263,8 @@ def _locate(
     for part in location:
         node = _resolve(schema, node)
         forms = [form for form in node.get("anyOf", []) if form.get("type") != "null"]
+        if len(forms) == 1:
+            node = _resolve(schema, forms[0])
         if len(forms) > 1:
             sections = {form["$ref"].rsplit("/", 1)[-1]: form for form in forms if "$ref" in form}
             meant = _meant_section(schema, sections, value)

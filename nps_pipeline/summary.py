@@ -1,4 +1,4 @@
-"""Summary: the figures of a published mart that a terminal shows. Nothing is computed that the mart has."""
+"""Summary: the figures of a published mart and of the last syncs that a terminal shows. It computes nothing itself."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nps_pipeline.home import Home
+from nps_pipeline.ledger import read_ledger
 from nps_pipeline.publications import Publication
 from nps_pipeline.warehouse import open_published, rows_as_dicts
 
 _CONSERVATION = """
 select
-    source_system, source_stream, served, superseded, deleted, excluded, quarantined, duplicate, kept, source_count
+    source_system, source_stream, role, served, superseded, deleted, excluded, quarantined, duplicate, kept, current,
+    source_count
 from conservation
-order by source_system, source_stream
+order by role <> 'response', source_system, source_stream
 """
 _SCORES = """
 select survey_type, responses, promoters, passives, detractors, nps, nps_low, nps_high, score_reason
@@ -38,7 +40,7 @@ order by all
 
 @dataclass(frozen=True)
 class Summary:
-    """The figures of one publication; lists of rows as the mart has them."""
+    """The figures of one publication, lists of rows as the mart has them; and the last sync of every destination."""
 
     publication_id: str
     published_at: str
@@ -50,6 +52,7 @@ class Summary:
     quarantined: list[dict[str, Any]]
     excluded: list[dict[str, Any]]
     freshness: list[dict[str, Any]]
+    sync: list[dict[str, Any]]
 
     def as_json(self) -> str:
         """The same as JSON text."""
@@ -61,6 +64,7 @@ def summarise(home: Home, publication: Publication) -> Summary:
 
     Raises:
         WarehouseError: Its file is missing or damaged.
+        LedgerError: The ledger cannot be read.
     """
     with open_published(publication.mart) as mart:
         return Summary(
@@ -74,4 +78,11 @@ def summarise(home: Home, publication: Publication) -> Summary:
             quarantined=rows_as_dicts(mart, _REASONS.format(table="quarantined_responses")),
             excluded=rows_as_dicts(mart, _REASONS.format(table="excluded_responses")),
             freshness=rows_as_dicts(mart, _FRESHNESS),
+            sync=_last_syncs(home),
         )
+
+
+def _last_syncs(home: Home) -> list[dict[str, Any]]:
+    """What the ledger knows of the last sync of every destination; nothing before the first."""
+    with read_ledger(home) as ledger:
+        return [asdict(status) for status in ledger.status()] if ledger else []

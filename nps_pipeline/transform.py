@@ -22,11 +22,14 @@ from nps_pipeline.settings import Settings
 
 Clock = Callable[[], datetime]
 DeclaredStreams = Callable[[Settings], Sequence[Stream]]
+CATEGORIES = ("promoter", "passive", "detractor")
 RAW_TABLES = {
     "loads": "The loads pinned for this run: later ones wait for the next.",
     "records": "Their rows, as landed. A load is copied once.",
     "run": "The parameters of this run: date, time zone, minimum, hashes.",
     "source_order": "Which copy of an answer wins.",
+    "surveys": "The surveys that nps.yaml declares, by every name under which a source knows them.",
+    "sync_fields": "The fields that sync-back keeps up to date.",
 }
 
 
@@ -44,8 +47,13 @@ def pin(settings: Settings, streams: Sequence[Stream]) -> list[tuple[Load, Strea
 
 
 def fields_hash(stream: Stream) -> str:
-    """Hash of where a stream's conformed fields sit: another one means that its loads are parsed anew."""
-    return hashlib.sha256(json.dumps(dict(stream.fields), sort_keys=True).encode()).hexdigest()[:16]
+    """Hash of how a stream's payload is read: another one means that its loads are parsed anew."""
+    declared = _declaration(stream)
+    return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _declaration(stream: Stream) -> dict[str, dict[str, str]]:
+    return {"fields": dict(stream.fields), "constants": dict(stream.constants), "written": dict(stream.written)}
 
 
 def run_parameters(settings: Settings, now: datetime) -> warehouse.RunParameters:
@@ -68,10 +76,31 @@ def run_parameters(settings: Settings, now: datetime) -> warehouse.RunParameters
     )
 
 
+def declared_rows(settings: Settings) -> warehouse.DeclaredRows:
+    """What nps.yaml says that the models read as tables."""
+    configuration = settings.configuration
+    return warehouse.DeclaredRows(
+        source_order=configuration.deduplication.order,
+        surveys=[
+            (name, survey.name, survey.survey_type, survey.channel, survey.touchpoint)
+            for survey in configuration.surveys
+            for name in survey.names
+        ],
+        sync_fields=[
+            (
+                *(field.destination, field.object, field.stream, field.survey_type, field.touchpoint),
+                *(field.value, field.field, field.kind),
+                *(field.spelling.get(category) for category in CATEGORIES),
+            )
+            for field in settings.sync_fields()
+        ],
+    )
+
+
 def stream_variables(streams: Sequence[Stream]) -> list[dict[str, Any]]:
     """The declarations as dbt reads them (``var('streams')``)."""
     return [
-        {"source": stream.source, "stream": stream.name, "role": stream.role, "fields": dict(stream.fields)}
+        {"source": stream.source, "stream": stream.name, "role": stream.role, **_declaration(stream)}
         for stream in sorted(streams, key=lambda stream: (stream.source, stream.name))
     ]
 
@@ -116,14 +145,17 @@ def raw_assets(landed: Sequence[dg.AssetKey], declared_streams: DeclaredStreams,
         settings = run.settings
         pinned = pin(settings, declared_streams(settings))
         parameters = run_parameters(settings, clock())
-        copied = warehouse.ingest(settings.home, pinned, parameters, settings.configuration.deduplication.order)
+        declared = declared_rows(settings)
+        copied = warehouse.ingest(settings.home, pinned, parameters, declared)
         rows = sum(load.manifest.rows for load, _, _ in pinned)
         tell(context, f"{len(pinned)} loads pinned, {copied} of them new; {rows:,} rows.")
         metadata: dict[str, dict[str, Any]] = {
             "loads": {"dagster/row_count": len(pinned), "new_loads": copied},
             "records": {"dagster/row_count": rows},
             "run": {"publication_id": parameters.publication_id, "as_of_date": str(parameters.as_of_date)},
-            "source_order": {"dagster/row_count": len(settings.configuration.deduplication.order)},
+            "source_order": {"dagster/row_count": len(declared.source_order)},
+            "surveys": {"dagster/row_count": len(declared.surveys)},
+            "sync_fields": {"dagster/row_count": len(declared.sync_fields)},
         }
         for name in RAW_TABLES:
             yield dg.MaterializeResult(asset_key=table("raw", name), metadata=metadata[name])

@@ -21,16 +21,22 @@ from nps_pipeline.landing import Load, verify
 # The contract tables of a publication, in the order in which they are copied.
 CONTRACT_TABLES = (
     "fct_nps_responses",
+    "fct_invitations",
     "dim_customers",
+    "dim_accounts",
     "dim_surveys",
     "customer_identities",
+    "account_identities",
     "customer_nps",
+    "account_nps",
     "nps_by_period",
     "duplicate_responses",
     "quarantined_responses",
     "excluded_responses",
     "loads",
     "conservation",
+    "sync_wanted",
+    "sync_observed",
     "publication",
 )
 # The oldest DuckDB that must be able to open a publication.
@@ -47,6 +53,13 @@ create or replace table raw.run (
     code_hash varchar, configuration_hash varchar
 );
 create or replace table raw.source_order (name varchar, position bigint);
+create or replace table raw.surveys (
+    name varchar, survey varchar, survey_type varchar, channel varchar, touchpoint varchar
+);
+create or replace table raw.sync_fields (
+    destination varchar, object varchar, source_stream varchar, survey_type varchar, touchpoint varchar, value varchar,
+    field varchar, kind varchar, promoter varchar, passive varchar, detractor varchar
+);
 create table if not exists raw.records (
     source_system varchar, source_stream varchar, load_id varchar, load_seq bigint, row_no bigint, record_id varchar,
     payload varchar, source_version timestamp, is_deleted boolean, extracted_at timestamp
@@ -65,6 +78,19 @@ class RunParameters:
     min_n: int
     code_hash: str
     configuration_hash: str
+
+
+@dataclass(frozen=True)
+class DeclaredRows:
+    """What nps.yaml says that the models read as tables, row by row.
+
+    ``source_order``: sources or streams, the preferred first; ``surveys`` and ``sync_fields``: rows of the raw tables
+    of these names.
+    """
+
+    source_order: Sequence[str] = ()
+    surveys: Sequence[Sequence[str | None]] = ()
+    sync_fields: Sequence[Sequence[str | None]] = ()
 
 
 class WarehouseError(PipelineError):
@@ -119,16 +145,14 @@ def rows_as_dicts(
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def ingest(
-    home: Home, pinned: Sequence[tuple[Load, Stream, str]], run: RunParameters, source_order: Sequence[str]
-) -> int:
+def ingest(home: Home, pinned: Sequence[tuple[Load, Stream, str]], run: RunParameters, declared: DeclaredRows) -> int:
     """Make the raw tables hold exactly the pinned loads; a load already there is not read again.
 
     Args:
         home: The state directory.
         pinned: Each load with the declaration of its stream and that declaration's hash.
         run: The parameters of this build.
-        source_order: Sources or streams, the preferred first.
+        declared: What nps.yaml says that is read as tables.
 
     Returns:
         The number of loads that were read.
@@ -157,11 +181,13 @@ def ingest(
                 _load_row(load, stream, fields_hash, known[load.manifest.load_id]),
             )
         connection.execute("insert into raw.run values (?, ?, ?, ?, ?, ?, ?)", astuple(run))
-        if source_order:
-            connection.executemany(
-                "insert into raw.source_order values (?, ?)",
-                list(map(list, zip(source_order, range(len(source_order)), strict=True))),
-            )
+        for table, rows in {
+            "source_order": [[name, place] for place, name in enumerate(declared.source_order)],
+            "surveys": declared.surveys,
+            "sync_fields": declared.sync_fields,
+        }.items():
+            for row in rows:
+                connection.execute(f"insert into raw.{table} values ({', '.join('?' * len(row))})", list(row))
         connection.commit()
         return len(fresh)
 

@@ -1,4 +1,4 @@
-"""The demo: writes survey exports into an inbox, runs the product on them twice and says what to look at.
+"""The demo: starts the sandbox CRMs, writes survey exports, runs the product on both twice, says what to look at.
 
 It drives the product only through its command, as a newcomer would.
 """
@@ -11,9 +11,11 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
+from sandbox.serve import Sandbox, start
 from sandbox.survey_exports import write_survey_exports
 
 SEED = 7
@@ -35,25 +37,48 @@ def main() -> int:
         shutil.rmtree(home)
     home.mkdir(parents=True)
     marker.touch()
-    truth = write_survey_exports(home / "inbox", SEED, date.today())  # noqa: DTZ011 - the files hold local dates
     configuration = home / "nps.yaml"
     shutil.copy(_CONFIGURATION, configuration)
-    environment = {**os.environ, "NPS_HOME": str(home), "NPS_CONFIG": str(configuration)}
-
-    rows = sum(counts["rows"] for counts in truth["files"].values())
-    _say(f"{len(truth['files'])} survey exports with {rows:,} rows wait in {home / 'inbox'}. First run:")
-    code = _nps(["run"], environment)
-    if code == 0:
-        _say("Second run, on the same state: nothing has changed, so nothing must be published.")
-        code = _nps(["run"], environment)
-    if code == 0:
-        prefix = f"NPS_HOME={home} NPS_CONFIG={configuration} {Path(sys.executable).with_name('nps')}"
-        _say("Look around:")
-        print(f"  {prefix} ui            # the Dagster UI, http://127.0.0.1:3000")
-        print(f"  {prefix} quarantine    # the refused rows, one by one")
-        print(f"  {home / 'publish' / 'current' / 'report.html'}    # the report, in a browser")
-        print(f"  {home / 'publish' / 'mart.duckdb'}    # the mart, for DuckDB and BI tools")
+    today = date.today()  # noqa: DTZ011 - the files hold local dates
+    with start(home / "sandbox", SEED, today) as crms:
+        truth = write_survey_exports(home / "inbox", SEED, today)
+        export = crms.population.write_survey_csv(home / "inbox")
+        rows = sum(counts["rows"] for counts in truth["files"].values()) + len(crms.population.survey_rows)
+        places = {"NPS_HOME": str(home), "NPS_CONFIG": str(configuration)}
+        environment = {**os.environ, **places, **crms.environment}
+        files = len(truth["files"]) + 1
+        _say(
+            f"Salesforce, HubSpot and Zendesk answer on loopback; {files} survey exports with {rows:,} rows wait in "
+            f"{export.parent}. First run, which also writes the scores back into the CRMs:"
+        )
+        code = _nps(["run", "--apply"], environment)
+        if code == 0:
+            _say(f"The CRMs took {_writes(crms)}. Second run, on the same state:")
+            code = _nps(["run", "--apply"], environment)
+        if code == 0:
+            _say(f"The CRMs took {_writes(crms)}: the mart is the same, so there was nothing to write. Look around:")
+            _tell_where(places, home)
     return code
+
+
+def _writes(crms: Sandbox) -> str:
+    """How many requests changed records since this was asked last, as the CRMs counted them."""
+    counts = {name: len(control.writes()) for name, control in crms.control.items()}
+    for control in crms.control.values():
+        control.forget_requests()
+    requests = ", ".join(f"{name} {count}" for name, count in counts.items())
+    return f"{sum(counts.values())} write requests ({requests})"
+
+
+def _tell_where(places: Mapping[str, str], home: Path) -> None:
+    nps = Path(sys.executable).with_name("nps")
+    prefix = " ".join([*(f"{name}={value}" for name, value in places.items()), str(nps)])
+    print(f"  {prefix} ui            # the Dagster UI, http://127.0.0.1:3000")
+    print(f"  {prefix} status        # NPS, conservation, and what was written to the CRMs")
+    print(f"  {prefix} quarantine    # the refused rows, one by one")
+    print(f"  {home / 'publish' / 'current' / 'report.html'}    # the report, in a browser")
+    print(f"  {home / 'publish' / 'mart.duckdb'}    # the mart, for DuckDB and BI tools")
+    print(f"  {nps} sandbox    # the CRMs again, for your own experiments: those of the demo have stopped")
 
 
 def _say(sentence: str) -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+OURS = ("NPS_", "DAGSTER_", "DBT_", "SALESFORCE_", "HUBSPOT_", "ZENDESK_")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @pytest.fixture(autouse=True)
 def environment_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test sees or leaves a setting of the pipeline in the environment."""
-    for name in [name for name in os.environ if name.startswith(("NPS_", "DAGSTER_", "DBT_"))]:
+    for name in [name for name in os.environ if name.startswith(OURS)]:
         monkeypatch.delenv(name)
     before = dict(os.environ)
     yield

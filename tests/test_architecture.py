@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("connectors", "expectations", "nps_pipeline", "sandbox")
-STAGES = ("pull", "transform", "gate", "publish", "outcome", "report")
+STAGES = ("pull", "transform", "gate", "publish", "sync_back", "outcome", "report")
 LONGEST = 400  # lines of a file
 
 # What a package or module must not import, nor anything below it.
@@ -27,24 +27,33 @@ FORBIDDEN = {
 # Modules that need nothing installed.
 STDLIB_ONLY = ("connectors.base", "connectors.errors")
 # What every source may use; all else below connectors is one vendor's own.
-SHARED_BY_VENDORS = ("connectors.base", "connectors.errors", "connectors.http", "connectors.registry")
+SHARED_BY_VENDORS = tuple(f"connectors.{name}" for name in ("base", "config", "errors", "http", "registry", "values"))
 # Who may know the stages.
-KNOW_STAGES = {"nps_pipeline.build": "assembles them"}
+KNOW_STAGES = {
+    "nps_pipeline.build": "assembles them",
+    "nps_pipeline.cli": "plans a sync without a run",
+    "nps_pipeline.console": "prints such a plan",
+}
 # What a stage may import of the product; stages meet at asset keys.
 OF_A_STAGE = {
     "connectors": "what a source declares and yields",
     "expectations": "suites and verdicts",
     "nps_pipeline": "the version",
+    "nps_pipeline.delivery": "sends planned writes",
     "nps_pipeline.errors": "the base of errors",
     "nps_pipeline.home": "paths and locks",
+    "nps_pipeline.inbox": "survey files",
     "nps_pipeline.keys": "the asset keys at which stages meet",
     "nps_pipeline.landing": "loads",
+    "nps_pipeline.ledger": "what was written to the CRMs",
     "nps_pipeline.manifest": "what a load says of itself",
+    "nps_pipeline.plan": "what is to be written to the CRMs",
     "nps_pipeline.progress": "sentences for the terminal",
     "nps_pipeline.project": "the dbt project",
     "nps_pipeline.publications": "what is published",
     "nps_pipeline.resources": "settings and lock of the run",
     "nps_pipeline.settings": "settings",
+    "nps_pipeline.sync_fields": "what is kept up to date in the CRMs",
     "nps_pipeline.warehouse": "the databases",
 }
 # Who may import DuckDB: a second place that opens a file is a second place that may lock it.
@@ -54,6 +63,8 @@ IMPORT_DUCKDB = {
     "nps_pipeline.report.facts": "reads the closed candidate that it is given",
     "expectations.verdict": "counts the rows of the candidate that it judges",
 }
+# Who may import SQLite, for the same reason.
+IMPORT_SQLITE = {"nps_pipeline.ledger_file": "opens the ledger"}
 # Who may write Parquet.
 WRITE_PARQUET = {
     "nps_pipeline.landing": "loads",
@@ -111,7 +122,11 @@ def modules_below(package: str) -> Iterator[str]:
 
 
 def vendor_of(module: str) -> str | None:
-    return ".".join(module.split(".")[:2]) if below(module, "connectors") and module != "connectors" else None
+    """The vendor that a module belongs to: ``connectors.crm_login`` is part of ``connectors.crm``."""
+    if not below(module, "connectors") or module == "connectors":
+        return None
+    name = ".".join(module.split(".")[:2])
+    return next((other for other in sorted(modules()) if name.startswith(f"{other}_")), name)
 
 
 @cache
@@ -203,6 +218,11 @@ def test_modules_do_not_import_each_other_in_circles() -> None:
 def test_duckdb_is_opened_in_few_places() -> None:
     opening = {module for module in modules() for name in imports(module) if below(name, "duckdb")}
     assert opening == set(IMPORT_DUCKDB)
+
+
+def test_sqlite_is_opened_in_one_place() -> None:
+    opening = {module for module in modules() for name in imports(module) if below(name, "sqlite3")}
+    assert opening == set(IMPORT_SQLITE)
 
 
 def test_parquet_is_written_in_few_places() -> None:

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nps_pipeline.home import Home
 
-OURS = ("NPS_", "DAGSTER_", "DBT_")
+OURS = ("NPS_", "DAGSTER_", "DBT_", "SALESFORCE_", "HUBSPOT_", "ZENDESK_")
 # Where customer data is kept: as landed, as received, as built, as published.
 DATA = ("landing/", "archive/", "refused/", "work.duckdb", "publish/")
 DATA_FILES = (".parquet", ".csv", ".duckdb", ".html")
@@ -31,6 +31,7 @@ class Command:
 
     folder: Path
     configuration: str = SHOP
+    credentials: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def home(self) -> Home:
@@ -40,6 +41,7 @@ class Command:
     def environment(self) -> dict[str, str]:
         (self.folder / "nps.yaml").write_text(self.configuration, encoding="utf-8")
         bare = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+        bare |= self.credentials
         return {**bare, "NPS_HOME": str(self.home.root), "NPS_CONFIG": str(self.folder / "nps.yaml"), "COLUMNS": "200"}
 
     def __call__(self, *words: str) -> subprocess.CompletedProcess[str]:

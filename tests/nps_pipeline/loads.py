@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from connectors.base import Page, Record
+from connectors.base import Budget, Page, Record
 from nps_pipeline.home import Home
 from nps_pipeline.landing import LandingResult, Load, LoadRequest, land, list_loads, verify
 
@@ -92,5 +92,8 @@ def wait_for(path: Path, seconds: float = 20) -> None:
 
 def many(pages: Iterable[Iterable[Record]], cursor: Mapping[str, Any] | None = None) -> list[Page]:
     """Several pages, the last with a cursor."""
-    drawn = [Page(list(records), requests=1, bytes=10) for records in pages]
+    drawn = [
+        Page(list(records), requests=1, bytes=10, budget=Budget(100, 99 - number, "day"))
+        for number, records in enumerate(pages)
+    ]
     return [*drawn[:-1], dataclasses.replace(drawn[-1], cursor=cursor or {})]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import yaml
 
 from nps_pipeline import instance
@@ -21,7 +23,7 @@ from nps_pipeline.warehouse import CONTRACT_TABLES, open_published, rows_as_dict
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 # What differs between two publications of the same content: when it was made, and of which loads.
-OF_THE_RUN = {"publication", "loads", "conservation"}
+OF_THE_RUN = {"publication", "loads", "conservation", "sync_observed"}
 
 
 @dataclass
@@ -32,6 +34,7 @@ class Pipeline:
     now: datetime = NOON
     suite_files: Sequence[Path] | None = None
     configuration: dict[str, Any] = field(default_factory=lambda: {"version": 1})
+    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def home(self) -> Home:
@@ -40,7 +43,7 @@ class Pipeline:
     def settings(self) -> Settings:
         config = self.folder / "nps.yaml"
         config.write_text(yaml.safe_dump(self.configuration), encoding="utf-8")
-        return load_settings({"NPS_HOME": str(self.home.root), "NPS_CONFIG": str(config)})
+        return load_settings({"NPS_HOME": str(self.home.root), "NPS_CONFIG": str(config), **self.environment})
 
     def drop(self, *paths: Path) -> None:
         self.home.inbox.mkdir(parents=True, exist_ok=True)
@@ -51,11 +54,14 @@ class Pipeline:
         self.home.inbox.mkdir(parents=True, exist_ok=True)
         (self.home.inbox / name).write_text(text, encoding="utf-8")
 
-    def run(self) -> RunResult:
-        # the definitions read the settings of the environment, which `run_job` points to this folder
-        settings = self.settings()
-        instance.use(settings)
-        return run_job(settings, build_defs(clock=lambda: self.now, suite_files=self.suite_files, quiet=True))
+    def definitions(self) -> dg.Definitions:
+        # they, and the run itself, read the settings of the environment
+        instance.use(self.settings())
+        os.environ.update(self.environment)
+        return build_defs(clock=lambda: self.now, suite_files=self.suite_files, quiet=True)
+
+    def run(self, *, only: str | None = None, sync: str = "configured") -> RunResult:
+        return run_job(self.settings(), self.definitions(), only=only, sync=sync)
 
     @property
     def publication(self) -> Publication:

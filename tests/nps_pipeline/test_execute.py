@@ -29,11 +29,16 @@ def run_of(folder: Path, *assets: dg.AssetsDefinition, **resources: object) -> R
 
 @dg.asset(key=PUBLISHED_MART)
 def published() -> dg.MaterializeResult[None]:
-    return dg.MaterializeResult(metadata={"changed": True})
+    return dg.MaterializeResult(metadata={"changed": True, "publication_id": "new"})
 
 
 @dg.asset(key=PUBLISHED_MART)
 def unchanged() -> dg.MaterializeResult[None]:
+    return dg.MaterializeResult(metadata={"changed": False, "publication_id": "old"})
+
+
+@dg.asset(key=PUBLISHED_MART)
+def nothing_yet() -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(metadata={"changed": False})
 
 
@@ -88,12 +93,13 @@ def needy(unavailable: Unavailable) -> None:
     [
         ((published, done), Exit.DONE, (), True),
         ((pulled, published, degraded), Exit.DEGRADED, ("a.csv was refused: it is empty.",), True),
-        ((pulled, unchanged, degraded), Exit.FAILED, ("a.csv was refused: it is empty.",), False),
+        ((pulled, unchanged, degraded), Exit.DEGRADED, ("a.csv was refused: it is empty.",), False),
+        ((pulled, nothing_yet, degraded), Exit.FAILED, ("a.csv was refused: it is empty.",), False),
         ((refused, done), Exit.FAILED, ("Nothing was published.",), None),
         ((broken, done), Exit.FAILED, ("The step published_mart failed: the disk is full",), None),
         ((candidate, blocked, done), Exit.FAILED, ("3 rows fail sound.",), None),
     ],
-    ids=["done", "degraded", "refused-and-unchanged", "refused", "broken", "blocked"],
+    ids=["done", "degraded", "degraded-and-unchanged", "refused-and-nothing-yet", "refused", "broken", "blocked"],
 )
 def test_a_run_comes_to_an_exit_code_and_its_sentences(
     tmp_path: Path,

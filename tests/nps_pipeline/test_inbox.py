@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from nps_pipeline.inbox import FileOutcome, pull_files
 from nps_pipeline.landing import list_loads
-from nps_pipeline.pull import FileOutcome, pull_files
 from tests.nps_pipeline.loads import rows
 from tests.nps_pipeline.pipeline import Pipeline
 

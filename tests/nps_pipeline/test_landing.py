@@ -56,6 +56,7 @@ MANIFEST_TYPES: dict[str, type | tuple[type, ...]] = {
     "parts": list,
     "file": (dict, type(None)),
     "replaces": list,
+    "api_budget": (dict, type(None)),
 }
 PART_COLUMNS = pa.schema(
     [
@@ -121,6 +122,7 @@ def test_the_manifest_has_the_designed_keys_and_types(home: Home) -> None:
         "mapping_hash": "abc",
         "file": {"name": "retail_2026.csv", "sha256": "5" * 64, "bytes": 1234},
         "replaces": [],
+        "api_budget": {"limit": 100, "remaining": 98, "per": "day"},
     }
 
 

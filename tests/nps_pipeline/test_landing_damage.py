@@ -36,10 +36,10 @@ def manifest_of(load: Load) -> dict[str, Any]:
 # --- names and damage ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["", "Retail", "a/b", "..", ".tmp", "é", "a-b", "a b", "1a", "a\n", "a.b"])
+@pytest.mark.parametrize("name", ["", "a/b", "..", ".tmp", "é", "a-b", "a b", "1a", "a\n", "a.b"])
 @pytest.mark.parametrize("kind", ["source", "stream"])
 def test_a_name_that_cannot_be_a_directory_is_refused(home: Home, kind: str, name: str) -> None:
-    with pytest.raises(LandingError, match="use lower-case letters, digits and _"):
+    with pytest.raises(LandingError, match="use letters, digits and _"):
         pull(home, record("a"), **{kind: name})
     assert not home.root.exists()
 

@@ -64,9 +64,18 @@ def test_an_entry_may_take_over_another_s_keys_by_a_yaml_merge() -> None:
     assert (retail.channel, online.channel, online.score) == ("store", "web", "nps")
 
 
-@pytest.mark.parametrize("term", ["store", "Store", " STORE ", "in app", "Point-of Sale", "unknown"])
-def test_a_constant_channel_may_be_spelled_as_the_mart_understands_it(term: str) -> None:
-    assert load(entry(channel=term)).configuration.sources.files[0].channel == term
+@pytest.mark.parametrize(
+    ("spelling", "term"),
+    [
+        ("store", "store"),
+        (" STORE ", "store"),
+        ("in app", "in_app"),
+        ("Point-of Sale", "store"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_a_constant_channel_is_the_standard_term_that_it_means(spelling: str, term: str) -> None:
+    assert load(entry(channel=spelling)).configuration.sources.files[0].channel == term
 
 
 # --- every mistake, where it is and what to do -----------------------------------------------------------------------
@@ -75,8 +84,11 @@ WRONG: list[tuple[str, str | dict[str, Any], str]] = [
     ("unknown key", "version: 1\nreprting: {}", "reprting: unknown key; did you mean reporting?"),
     (
         "unknown key like no other",
-        "version: 1\nsync: {}",
-        "sync: unknown key; known here: deduplication, publish, reporting, schedule, sources, version.",
+        "version: 1\ndispatch: {}",
+        (
+            "dispatch: unknown key; known here: deduplication, publish, reporting, schedule, sources, surveys, sync, "
+            "version."
+        ),
     ),
     ("nested", "version: 1\nreporting: {min_m: 3}", "reporting.min_m: unknown key; did you mean min_n?"),
     ("in an entry", entry(coment="x"), "sources.files[0].coment: unknown key; did you mean comment?"),

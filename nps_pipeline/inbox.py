@@ -1,0 +1,151 @@
+"""The inbox: survey files become loads. How a file is read is known in ``connectors.survey_files`` alone."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from connectors.base import Stream
+from connectors.errors import RecordError
+from connectors.survey_files.connector import SOURCE, SurveyFile, open_survey_file, same_name
+from connectors.survey_files.records import FILE_FIELDS
+from nps_pipeline import __version__, landing
+from nps_pipeline.home import Home
+from nps_pipeline.landing import Load, LoadRequest
+from nps_pipeline.manifest import LandedFile
+from nps_pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class FileOutcome:
+    """What became of one file; ``refused`` is the sentence for the operator, None when it was accepted."""
+
+    name: str
+    stream: str | None = None
+    rows: int = 0
+    reread_rows: int = 0
+    refused: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def landed_streams(home: Home) -> list[Stream]:
+    """Every stream of survey files of which something was landed, also under a mapping since removed."""
+    names = landing.list_streams(home, SOURCE)
+    return [Stream(source=SOURCE, name=name, role="response", fields=FILE_FIELDS) for name in names]
+
+
+def pull_files(settings: Settings) -> list[FileOutcome]:
+    """Land every file of the inbox: accepted ones move to the archive, refused ones aside with their reason.
+
+    A file that corrects another comes last, so that it finds what it replaces.
+    """
+    home, corrections = settings.home, _corrections(settings)
+    home.inbox.mkdir(parents=True, exist_ok=True)
+    waiting = [path for path in home.inbox.iterdir() if not path.name.startswith(".")]
+    waiting.sort(key=lambda path: (any(same_name(path.name, new) for new, _ in corrections), path.name))
+    return [_pull_file(settings, path) for path in waiting]
+
+
+def _corrections(settings: Settings) -> list[tuple[str, str]]:
+    """Which file replaces which, as nps.yaml says: (new name, old name)."""
+    return [pair for mapping in settings.configuration.sources.files for pair in mapping.replaces.items()]
+
+
+def _pull_file(settings: Settings, path: Path) -> FileOutcome:
+    configuration, home = settings.configuration, settings.home
+    try:
+        survey_file = open_survey_file(path, configuration.sources.files, configuration.reporting.timezone)
+        outcome = _land(home, survey_file, _corrections(settings))
+    except RecordError as refusal:
+        _refuse(home, path, str(refusal))
+        return FileOutcome(path.name, refused=str(refusal))
+    _move(path, home.archive)
+    return outcome
+
+
+def _land(home: Home, survey_file: SurveyFile, corrections: Sequence[tuple[str, str]]) -> FileOutcome:
+    stream, loads = survey_file.stream, _by_time(landing.list_loads(home, SOURCE))
+    same_bytes = [load for load in loads if load.manifest.file and load.manifest.file.sha256 == survey_file.sha256]
+    if same_bytes and _read_alike(same_bytes[-1], survey_file) and not _lost_rows(same_bytes[-1], loads):
+        note = "the same file was landed before under the same mapping; nothing was added"
+        return FileOutcome(survey_file.name, stream.name, notes=(note,))
+    for new, old in corrections:
+        if same_name(old, survey_file.name) and _live(loads, new):
+            note = f"{new} replaces this file and was landed; nothing was added"
+            return FileOutcome(survey_file.name, stream.name, notes=(note,))
+    corrected = {old: _live(loads, old)[-1:] for old in survey_file.replaces}
+    replaced = dict.fromkeys(load.manifest.load_id for found in (same_bytes, *corrected.values()) for load in found)
+    request = LoadRequest(
+        source=SOURCE,
+        stream=stream.name,
+        mode="file",
+        connector_version=__version__,
+        mapping_hash=survey_file.mapping_hash,
+        file=LandedFile(survey_file.name, survey_file.sha256, survey_file.bytes),
+        replaces=tuple(replaced),
+    )
+    result = landing.land(home, request, survey_file.pages())
+    rows = result.load.manifest.rows if result.load else 0
+    notes = (*survey_file.notes, *_correction_notes(corrected, loads))
+    return FileOutcome(survey_file.name, stream.name, rows, result.reread_rows, notes=notes)
+
+
+def _by_time(loads: Iterable[Load]) -> list[Load]:
+    return sorted(loads, key=lambda load: load.manifest.started_at)
+
+
+def _live(loads: Sequence[Load], name: str) -> list[Load]:
+    """The loads of files of this name that no other load replaces, the newest last."""
+    replaced = {load_id for load in loads for load_id in load.manifest.replaces}
+    return [
+        load
+        for load in loads
+        if load.manifest.file and same_name(load.manifest.file.name, name) and load.manifest.load_id not in replaced
+    ]
+
+
+def _lost_rows(load: Load, loads: Sequence[Load]) -> bool:
+    """Whether rows that this load did not land again may have stood in a load that was replaced since."""
+    since = loads[loads.index(load) + 1 :]
+    return load.manifest.reread_rows > 0 and any(later.manifest.replaces for later in since)
+
+
+def _correction_notes(corrected: Mapping[str, Sequence[Load]], loads: Sequence[Load]) -> Iterator[str]:
+    for old, found in corrected.items():
+        if not found:
+            yield f"nothing named {old} is in the mart, so this file replaces nothing"
+        for load in found:
+            leaning = [later for later in loads[loads.index(load) + 1 :] if later.manifest.reread_rows]
+            names = sorted({later.manifest.file.name for later in leaning if later.manifest.file})
+            if names:
+                yield f"drop {', '.join(names)} again: rows of {old} stood in there too and were landed once"
+
+
+def _read_alike(load: Load, survey_file: SurveyFile) -> bool:
+    manifest = load.manifest
+    return (manifest.stream, manifest.mapping_hash) == (survey_file.stream.name, survey_file.mapping_hash)
+
+
+def _refuse(home: Home, path: Path, reason: str) -> None:
+    moved = _move(path, home.refused)
+    moved.with_name(f"{moved.name}.reason.txt").write_text(reason + "\n", encoding="utf-8")
+
+
+def _move(path: Path, folder: Path) -> Path:
+    """Move into a folder without overwriting a file of the same name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target, copy = folder / path.name, 1
+    while target.exists():
+        copy += 1
+        target = folder / f"{path.stem}-{copy}{path.suffix}"
+    return Path(shutil.move(path, target))
+
+
+def told(outcome: FileOutcome) -> str:
+    """What became of a file, as a sentence."""
+    if outcome.refused:
+        return f"refused. {outcome.refused}"
+    reread = f", {outcome.reread_rows} landed before" if outcome.reread_rows else ""
+    return "; ".join([f"{outcome.rows} rows into {SOURCE}/{outcome.stream}{reread}", *outcome.notes]) + "."
