@@ -72,6 +72,11 @@ def missing(login: Login, environment: Mapping[str, str]) -> list[str]:
     return [name for name in login.variables if not environment.get(name)]
 
 
+def ways_to_log_in(connector: Connector) -> str:
+    """Every way to log in with its variables, as the end of a sentence that says to set them."""
+    return "; or ".join(f"{', '.join(login.variables)} ({login.name})" for login in connector.logins)
+
+
 def variables_of(connector: Connector) -> list[str]:
     """Every environment variable that a connector reads, each once."""
     return list(

@@ -1,20 +1,23 @@
-"""What every CRM client needs over HTTP: counting, deadlines, retry with jitter, honest JSON. No vendor's rules."""
+"""What every CRM client needs over HTTP: counting, timeouts, retry with jitter, honest JSON. No vendor's rules."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from random import random
 from time import sleep
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeGuard, TypeVar
 
 from connectors.base import Budget
 from connectors.errors import ConfigError, ConnectorError, FatalError, InDoubtError, RetryableError
 
 Result = TypeVar("Result")
+
+_HALF_A_PAIR: Final = re.compile("[\ud800-\udfff]")
 
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 120.0
@@ -130,6 +133,11 @@ def failure(title: str, status: int, headers: Mapping[str, str], doing: str) -> 
     return FatalError(f"{what}. Nothing was taken from this answer; report it with the log of the run.")
 
 
+def may_be_written(status: int) -> bool:
+    """Whether a batch that was answered with this status, not a success, may have been applied all the same."""
+    return status == REQUEST_TIMEOUT or status >= SERVER_ERROR
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that the header Retry-After asks to wait (a number or a date); None where it says nothing usable."""
     lower = {name.lower(): value for name, value in headers.items()}
@@ -160,6 +168,15 @@ def json_object(title: str, body: bytes, doing: str) -> dict[str, Any]:
     return document
 
 
+def objects(value: object) -> TypeGuard[list[dict[str, Any]]]:
+    """Whether a part of an answer is a list of objects."""
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
 def compact(payload: Any) -> str:
-    """A record as JSON text, as the source sent it; only blanks between its parts are left out."""
-    return json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+    """A record as JSON text, as the source sent it; only blanks between its parts are left out.
+
+    Half of a surrogate pair, which is left of a text that was cut inside an emoji, is no character and could not be
+    stored: U+FFFD takes its place.
+    """
+    return _HALF_A_PAIR.sub("\ufffd", json.dumps(payload, ensure_ascii=False, separators=(",", ":")))

@@ -181,7 +181,7 @@ class HubSpotSession:
             inputs = [{"id": record_id} for record_id in ids[first : first + _BATCH]]
             body = {"inputs": inputs, "properties": sorted(fields), "propertiesWithHistory": []}
             for row in self._rows(doing, self._batch.read, target.stream, body)["results"]:
-                values = row.get("properties") or {}
+                values = row["properties"]
                 found[str(row.get("id"))] = {name: field_text(kind, values.get(name)) for name, kind in fields.items()}
         return found
 
@@ -193,16 +193,15 @@ class HubSpotSession:
     def _listed(self, stream: Stream, *, archived: bool) -> Iterator[list[Record]]:
         doing = f"listing {'archived ' if archived else ''}{stream.name}"
         wanted = {"limit": _LISTED, "properties": _requested(stream), "archived": archived}
-        after = None
-        while True:
+        after, asked = None, set[str | None]()
+        while after not in asked:
+            asked.add(after)
             page = self._rows(doing, self._list, stream.name, **wanted, after=after)
             yield _records(page, doing)
-            following = _following(page)
-            if following is None:
+            after = _following(page)
+            if after is None:
                 return
-            if following == after:
-                raise FatalError(f"{TITLE} served the same page again when {doing}; nothing of this pull was kept.")
-            after = following
+        raise FatalError(f"{TITLE} served the same page again when {doing}; nothing of this pull was kept.")
 
     def _searched(self, stream: Stream, since: datetime) -> Iterator[list[Record]]:
         """Walk by id rather than by page number.
@@ -236,9 +235,11 @@ class HubSpotSession:
 
         def once() -> dict[str, Any]:
             document = self._read(doing, call, *arguments, **options)
-            errors = document.get("errors") or []
-            whole = _objects(document.get("results")) and _objects(errors)
-            if not whole or any(error.get("category") != "OBJECT_NOT_FOUND" for error in errors):
+            rows, errors = document.get("results"), document.get("errors") or []
+            whole = http.objects(rows) and http.objects([row.get("properties") for row in rows])
+            if not (whole and http.objects(errors)) or any(
+                error.get("category") != "OBJECT_NOT_FOUND" for error in errors
+            ):
                 raise RetryableError(f"{TITLE} answered without all its results when {doing}; run again later.")
             return document
 
@@ -270,7 +271,7 @@ class HubSpotSession:
             raise http.unreachable(TITLE, error, doing, _ADDRESS) from None
         except HTTPError as error:
             raise http.in_doubt(TITLE, f"sent no whole answer ({type(error).__name__})", doing) from None
-        if answer.status == http.REQUEST_TIMEOUT or answer.status >= http.SERVER_ERROR:
+        if http.may_be_written(answer.status):
             raise http.in_doubt(TITLE, f"answered {answer.status}", doing)
         refuses_rows = answer.status == _BAD_REQUEST and "category" in answer.said()
         if answer.status >= http.REDIRECT and not refuses_rows:
@@ -319,10 +320,6 @@ def _modified(stream: Stream) -> str:
     return "lastmodifieddate" if stream.name == "contacts" else "hs_lastmodifieddate"
 
 
-def _objects(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
-
-
 def _record(row: Mapping[str, Any]) -> Record:
     changed = [parse_moment(row["updatedAt"])]
     if row.get("archived"):
@@ -342,8 +339,11 @@ def _version(record: Record) -> datetime:
 
 
 def _following(page: Mapping[str, Any]) -> str | None:
-    following = ((page.get("paging") or {}).get("next") or {}).get("after")
-    return None if following is None else str(following)
+    try:
+        following = (page.get("paging") or {}).get("next")
+        return None if following is None else str(following["after"])
+    except (AttributeError, KeyError, TypeError):
+        raise FatalError(f"{TITLE} did not say where its pages go on; nothing of this pull was kept.") from None
 
 
 def _json_value(value: Value) -> str:
@@ -386,7 +386,7 @@ def _failure(answer: http.Answer, doing: str) -> ConnectorError:
     what = f"{TITLE} answered {answer.status} when {doing}"
     asked = http.retry_after(answer.headers)
     if answer.status == http.TOO_MANY:
-        policy = str(answer.said().get("policyName"))
+        policy = str(answer.said().get("policyName") or "unnamed")
         wait = _WINDOWS.get(policy) if asked is None or policy == "DAILY" else asked
         return RetryableError(f"{what}: a limit of requests is reached ({policy}); run again when it is over.", wait)
     scopes = _SCOPES.search(answer.body.decode(errors="replace"))

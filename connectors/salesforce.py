@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 BATCH: Final = 200
 CURSOR: Final = "system_modstamp"
-EVER: Final = datetime.min.replace(tzinfo=UTC)
+EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)  # before any record
 SYSTEM_COLUMNS: Final = ("Id", "IsDeleted", "SystemModstamp")
 NAME: Final = "[A-Za-z][A-Za-z0-9_]*"
 COLUMN: Final = rf"{NAME}(\.{NAME})?"
@@ -215,7 +215,7 @@ class SalesforceSession:
         paths = requested_fields(stream.fields, "$.") + requested_fields(stream.written, "$.")
         columns = list(dict.fromkeys([*SYSTEM_COLUMNS, *paths]))
         before = parse_moment(cursor[CURSOR]) if cursor else EVER
-        since = f"WHERE SystemModstamp >= {moment_text(before - overlap)} " if cursor else ""
+        since = f"WHERE SystemModstamp >= {moment_text(before - min(overlap, before - EVER))} " if cursor else ""
         newest, clock = before, None
         for rows, done in self._rows(stream.name, columns, f"{since}ORDER BY SystemModstamp, Id", deleted=True):
             records = [_record(stream.name, row) for row in rows]
@@ -293,7 +293,7 @@ class SalesforceSession:
         try:
             return self._client.ask(lambda client: client.restful("composite/sobjects", method="PATCH", json=body))
         except Refused as refused:
-            if refused.status < http.SERVER_ERROR:
+            if not http.may_be_written(refused.status):
                 raise refused.means(doing, name, columns) from None
         except Lost as lost:
             if not lost.sent:

@@ -43,6 +43,18 @@ PASSWORD: Final = Login(
 SESSION: Final = Login("session id", ("SALESFORCE_INSTANCE_URL", "SALESFORCE_SESSION_ID"))
 LOGINS: Final = (JWT, CLIENT, PASSWORD, SESSION)
 ADDRESSES: Final = ("SALESFORCE_CA_BUNDLE", "SALESFORCE_LOGIN_URL")
+# Variable -> how its value looks, and what to do where it does not.
+FORMS: Final = {
+    "SALESFORCE_SESSION_ID": (r"[!-~]+", "has blanks or other characters that no session id has; copy it again"),
+    "SALESFORCE_INSTANCE_URL": (
+        r"(https?://)?[\w.-]+(:\d+)?(/\S*)?",
+        "is no address; write for instance https://example.my.salesforce.com",
+    ),
+    "SALESFORCE_LOGIN_URL": (
+        r"https?://[\w.-]+(:\d+)?(/\S*)?",
+        "is no address; write for instance https://login.salesforce.com, or unset it",
+    ),
+}
 # Variable -> argument of the client's login.
 ARGUMENTS: Final = {
     "SALESFORCE_USERNAME": "username",
@@ -91,7 +103,7 @@ class Refused(Exception):  # noqa: N818  (an answer; whoever asked knows what it
     def __init__(self, status: int, content: Any) -> None:
         super().__init__(status)
         first = content[0] if isinstance(content, list) and content and isinstance(content[0], dict) else {}
-        self.status, self._code, self._message = status, str(first.get("errorCode")), str(first.get("message"))
+        self.status, self._code, self._message = status, str(first.get("errorCode") or ""), str(first.get("message"))
 
     def means(self, doing: str, name: str, columns: Sequence[str]) -> ConnectorError:
         """The error for the operator; of the vendor's message, only names that were sent with the request are taken.
@@ -137,6 +149,7 @@ class SalesforceClient:
     def __init__(self, login: Login, environment: Mapping[str, str]) -> None:
         self.meter = http.Meter(_budget)
         self._login, self._environment = login, environment
+        _require_forms(login, environment)
         self._http = _http_session(environment, self.meter)
         self._client = http.retried(self._log_in)
 
@@ -209,6 +222,14 @@ def _login_refusal(login: Login, code: str | int | None) -> ConnectorError:
         return RetryableError(f"{TITLE} could not answer the login; run again later.")
     shown = f" ({code})" if ERROR_CODE.fullmatch(code) else ""
     return ConfigError(f"{TITLE} refused the login by {login.name}{shown}; check {', '.join(login.variables)}.")
+
+
+def _require_forms(login: Login, environment: Mapping[str, str]) -> None:
+    """Raise ``ConfigError`` for what cannot be sent at all: a request would fail as if nobody could be reached."""
+    for name in (*login.variables, *ADDRESSES):
+        form, remedy = FORMS.get(name, (".*", ""))
+        if environment.get(name) and not re.fullmatch(form, environment[name], re.DOTALL):
+            raise ConfigError(f"{TITLE}: {name} {remedy}.")
 
 
 def _private_key(path: str) -> str:

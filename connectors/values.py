@@ -29,7 +29,7 @@ def field_text(kind: Kind, raw: Any) -> str | None:
             return date.fromisoformat(text[:10]).isoformat()
         if kind == "datetime":
             return moment_text(parse_moment(text))
-    except (ValueError, InvalidOperation, OverflowError):
+    except (ValueError, InvalidOperation):
         return text
     return text
 
@@ -37,7 +37,10 @@ def field_text(kind: Kind, raw: Any) -> str | None:
 def parse_moment(text: str) -> datetime:
     """A point in time as ISO 8601; without a zone it is UTC. Raises ``ValueError``."""
     moment = datetime.fromisoformat(text)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a moment outside the years 1 to 9999") from None
 
 
 def moment_text(moment: datetime) -> str:

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from operator import attrgetter
 from time import monotonic, sleep
 from typing import Annotated, Any, Final
@@ -26,6 +25,7 @@ from connectors.values import field_text, parse_moment
 
 TITLE: Final = "Zendesk"
 PAGE_SIZE = 1_000  # the most that an incremental export serves at once
+MOST_PAGES: Final = 100  # the most of a list that is served by page number
 MOST_IDS: Final = 100
 OK, REFUSED = 200, 400
 JOB_SECONDS, FIRST_POLL, LONGEST_POLL = 300.0, 0.1, 5.0
@@ -171,7 +171,7 @@ class ZendeskSession:
         """Every page of an export: its records with their times, and whether it is the last."""
         export = _EXPORTS[table]
         endpoint = attrgetter(export.endpoint)(self._client)(start_time=start)
-        asked, known = {start}, frozenset[tuple[Record, int]]()
+        asked, known = set[str | int]([start]), frozenset[tuple[Record, int]]()
         while True:
             body = self._read(endpoint, f"reading {table}", per_page=PAGE_SIZE)
             rows = [_record(export, table, row) for row in _rows(body, table)]
@@ -180,7 +180,7 @@ class ZendeskSession:
             if ended:
                 return
             place = body.get(export.place)
-            if place is None or place in asked:
+            if not isinstance(place, str | int) or place in asked:
                 raise FatalError(
                     f"{TITLE}'s export of {table} does not get past one point although more follows, as when more than "
                     f"{PAGE_SIZE:,} {table} changed within one second. What was landed stays. Change some of these "
@@ -196,9 +196,9 @@ class ZendeskSession:
         def once() -> str:
             try:
                 answer = self._ask("PUT", endpoint, doing, {"users": users})
-                if not REFUSED <= answer.status_code < http.SERVER_ERROR:
+                if answer.status_code < REFUSED or http.may_be_written(answer.status_code):
                     return str(_object(answer, doing)["job_status"]["id"])
-            except (RetryableError, KeyError, TypeError) as error:
+            except (RetryableError, FatalError, KeyError, TypeError) as error:
                 raise http.in_doubt(TITLE, "sent no usable answer", doing) from error
             raise _failure(answer, doing)
 
@@ -236,7 +236,7 @@ class ZendeskSession:
         """Raise ``ConfigError`` unless Zendesk defines the fields, which ``naming`` tells apart."""
         if wanted <= self._defined.setdefault(kind, set()):
             return
-        for page in count(1):
+        for page in range(1, MOST_PAGES + 1):
             body = self._read(getattr(self._client, kind).endpoint(page=page), f"reading {kind}")
             rows = _rows(body, kind)
             self._defined[kind] |= {str(row.get(naming)) for row in rows if row.get("active") is not False}
@@ -280,7 +280,7 @@ def _budget(headers: Mapping[str, str]) -> Budget | None:
 def _rows(body: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
     """The list of a table in an answer; an answer without it must not pass for an empty table."""
     rows = body.get(table)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+    if not http.objects(rows):
         raise FatalError(f"{TITLE} answered reading {table} without a list of them; nothing was taken from it.")
     return rows
 

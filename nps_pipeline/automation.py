@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from nps_pipeline.keys import SYNC_BACK
+from nps_pipeline.keys import OUTCOME, SYNC_BACK
 from nps_pipeline.settings import Settings
 
 JOB = "nps"
@@ -24,7 +24,7 @@ def sync_job() -> dg.UnresolvedAssetJobDefinition:
     """Sync-back alone: it reads the last good publication and pulls nothing."""
     return dg.define_asset_job(
         SYNC_JOB,
-        selection=dg.AssetSelection.assets(SYNC_BACK),
+        selection=dg.AssetSelection.assets(SYNC_BACK, OUTCOME),
         description="Write the scores of the current publication back into the CRMs, as `sync.mode` in nps.yaml says.",
     )
 

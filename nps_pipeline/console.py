@@ -24,6 +24,8 @@ from nps_pipeline.sync_back import SyncResult
 out = Console(
     file=sys.__stdout__,
     highlight=False,
+    markup=False,  # what stands in a CRM or a file is no instruction to the terminal
+    emoji=False,
     soft_wrap=True,
     width=None if sys.__stdout__ is not None and sys.__stdout__.isatty() else 140,  # a pipe has no width of its own
 )
@@ -145,19 +147,20 @@ def print_plan(result: SyncResult, destination: str | None) -> None:
     """What a sync would write field by field, what it leaves alone and why, and what it costs."""
     decisions = [one for one in result.plan.decisions if destination in (None, one.destination)]
     written = [one for one in decisions if one.decision in WRITTEN]
-    print_table(
-        f"Fields to write: {len(written):,}",
-        [asdict(one) for one in written],
-        {
-            "destination": "destination",
-            "object": "object",
-            "record_id": "record",
-            "field": "field",
-            "old": "old",
-            "new": "new",
-            "reason": "reason",
-        },
-    )
+    if written:
+        print_table(
+            f"Fields to write: {len(written):,}",
+            [asdict(one) for one in written],
+            {
+                "destination": "destination",
+                "object": "object",
+                "record_id": "record",
+                "field": "field",
+                "old": "old",
+                "new": "new",
+                "reason": "reason",
+            },
+        )
     left = Counter((one.destination, one.object, one.decision, one.reason) for one in decisions)
     print_table(
         "All decisions",
@@ -175,7 +178,7 @@ def print_plan(result: SyncResult, destination: str | None) -> None:
     )
     for one in result.destinations:
         if destination in (None, one.destination):
-            out.print(f"{one.destination}: {one.requests} write requests", markup=False)
+            out.print(f"{one.destination}: {one.requests} write requests to send", markup=False)
 
 
 def print_reasons(title: str, rows: Iterable[Mapping[str, Any]]) -> None:

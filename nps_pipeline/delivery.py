@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import groupby
 
 from connectors.base import Change, Session, Target, Value, WriteResult
@@ -82,19 +83,53 @@ def recover(
     return seen
 
 
+def look(session: Session, targets: Mapping[Place, Target], ops: Iterable[Op], clock: Clock) -> list[Seen]:
+    """Read the records of planned writes: a person may have changed them since the pull behind the mart.
+
+    Args:
+        session: With the destination of all the ops.
+        targets: Every object that can be written.
+        ops: Planned, and not sent yet.
+        clock: Says when a record was read.
+
+    Returns:
+        The fields that hold something else than the plan expects.
+
+    Raises:
+        UnreachableError: The destination did not tell.
+    """
+    seen: list[Seen] = []
+    for place, of_place in groupby(ops, key=lambda op: (op.destination, op.object)):
+        for batch in _batches(list(of_place), targets[place].batch_size):
+            stands = _standing(session, targets[place], batch)
+            read_at = clock()
+            expected = {op.record_id: op.expected for op in batch}
+            seen += [one for one in _seen(batch, stands, read_at) if one.text != expected[one.record_id][one.field]]
+    return seen
+
+
 def _read_back(ledger: Ledger, session: Session, target: Target, ops: Sequence[Op], clock: Clock) -> list[Seen]:
-    kinds = {name: change.kind for op in ops for name, change in op.fields.items()}
-    try:
-        found = session.read_back(target, [op.record_id for op in ops], kinds)
-    except Exception as error:
-        raise UnreachableError(reason_of(error)) from error
+    stands = _standing(session, target, ops)
     read_at = clock()
-    stands = {op.op_id: _present(op, found.get(op.record_id)) for op in ops}
     applied = [op.op_id for op in ops if stands[op.op_id] == op.wanted]
     untouched = [op.op_id for op in ops if stands[op.op_id] == op.expected]
     ledger.settle([WriteResult(op_id, written_at=read_at) for op_id in applied])
     ledger.back_to_planned(untouched)
     ledger.supersede([op_id for op_id in stands if op_id not in {*applied, *untouched}])
+    return _seen(ops, stands, read_at)
+
+
+def _standing(session: Session, target: Target, ops: Sequence[Op]) -> dict[str, dict[str, str | None] | None]:
+    """What stands in the fields of each op, by its id; None where the record is gone."""
+    kinds = {name: change.kind for op in ops for name, change in op.fields.items()}
+    try:
+        found = session.read_back(target, [op.record_id for op in ops], kinds)
+    except Exception as error:
+        raise UnreachableError(reason_of(error)) from error
+    return {op.op_id: _present(op, found.get(op.record_id)) for op in ops}
+
+
+def _seen(ops: Sequence[Op], stands: Mapping[str, Mapping[str, str | None] | None], read_at: datetime) -> list[Seen]:
     return [
         Seen(op.destination, op.object, op.record_id, name, text, read_at)
         for op in ops

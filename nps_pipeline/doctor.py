@@ -7,10 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
+from connectors.config import ways_to_log_in
 from connectors.errors import ConnectorError
 from connectors.registry import discover
 from expectations.suites import SuiteError, load_suites, shipped_suites
 from nps_pipeline import home, landing, project, publications
+from nps_pipeline.ledger import read_ledger
+from nps_pipeline.ledger_file import LedgerError
 from nps_pipeline.manifest import LandingError
 from nps_pipeline.settings import Settings, SettingsError, load_settings
 
@@ -84,8 +87,7 @@ def _crm(settings: Settings, source: str) -> Finding:
     try:
         session = settings.connect(source)
         if session is None:
-            ways = " or ".join(", ".join(login.variables) for login in connector.logins)
-            sentence = f"no credentials, so runs skip it; to pull from it set {ways}."
+            sentence = f"no credentials, so runs skip it; to pull from it set {ways_to_log_in(connector)}."
             required = settings.crm(source).required
             return Finding(source, sentence, f"{connector.title} is required: {sentence}" if required else None)
         with closing(session):
@@ -93,6 +95,17 @@ def _crm(settings: Settings, source: str) -> Finding:
     except ConnectorError as error:
         return Finding(source, connector.title, str(error))
     return Finding(source, f"{connector.title} accepts the credentials")
+
+
+def _ledger(settings: Settings) -> Iterator[Finding]:
+    try:
+        with read_ledger(settings.home) as ledger:
+            in_doubt = len(ledger.unknown()) if ledger else 0
+            noted = sum(sum(one.states.values()) for one in ledger.status()) if ledger else 0
+    except LedgerError as error:
+        yield Finding("ledger", str(settings.home.ledger), str(error))
+        return
+    yield Finding("ledger", f"{noted} writes in the last syncs; {in_doubt} in doubt, which the next sync reads back")
 
 
 def _suites(_: Settings) -> Iterator[Finding]:
@@ -118,6 +131,7 @@ _LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _landing,
     _inbox,
     _crms,
+    _ledger,
     _publication,
     _suites,
     _dbt,

@@ -102,7 +102,7 @@ def land(home: Home, request: LoadRequest, pages: Iterable[Page]) -> LandingResu
 
     A row that equals its record's latest landed version (record_id, source_version, is_deleted, payload) is counted as
     re-read and not landed again; loads that this one or another replaces do not count. With no new row and an unmoved
-    cursor there is no load. Memory is bounded by the page.
+    cursor there is no load, unless the cursor now holds for another mapping. Memory is bounded by the page.
 
     Args:
         home: The state directory.
@@ -129,7 +129,9 @@ def land(home: Home, request: LoadRequest, pages: Iterable[Page]) -> LandingResu
             cursor_before = earlier[-1].manifest.cursor_after if earlier else {}
             cursor_after = draft.cursor or cursor_before
             rows = draft.rows - reread.rows
-            if rows == 0 and cursor_after == cursor_before and not request.replaces:
+            asked_before = earlier[-1].manifest.mapping_hash if earlier else ""
+            moved = cursor_after != cursor_before or (cursor_after and request.mapping_hash != asked_before)
+            if rows == 0 and not moved and not request.replaces:
                 return LandingResult(None, reread.rows, draft.requests, draft.bytes, draft.budget)
             manifest = Manifest(
                 load_id=load_id,

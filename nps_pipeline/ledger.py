@@ -36,6 +36,13 @@ _WRITTEN = """
 insert or replace into written (destination, object, record_id, field, text, as_of, op_id, written_at)
 values (?, ?, ?, ?, ?, ?, ?, ?)
 """
+# The answer of an op is that of its newest fields; of any other field nobody noted it.
+_LAST_WRITES = """
+select
+    written.destination, written.object, written.record_id, written.field, written.text, written.as_of,
+    written.written_at, case when op.as_of = written.as_of then op.response_id end
+from written left join op using (op_id)
+"""
 _STORED_OP = "select op_id, destination, object, record_id, response_id, as_of, expected_json, wanted_json from op"
 
 
@@ -191,10 +198,12 @@ class Ledger:
 
     def last_writes(self) -> list[LastWrite]:
         """What each destination confirmed last, per record and field."""
-        rows = self._rows("select destination, object, record_id, field, text, as_of, written_at from written")
         return [
-            LastWrite(destination, name, record_id, field, text, _as_moment(as_of), datetime.fromisoformat(written_at))
-            for destination, name, record_id, field, text, as_of, written_at in rows
+            LastWrite(
+                *(destination, name, record_id, field, text),
+                *(_as_moment(as_of), datetime.fromisoformat(written_at), response_id),
+            )
+            for destination, name, record_id, field, text, as_of, written_at, response_id in self._rows(_LAST_WRITES)
         ]
 
     def status(self) -> list[DestinationStatus]:

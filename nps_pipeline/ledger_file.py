@@ -86,17 +86,20 @@ def back_up(connection: Connection, home: Home) -> None:
     """Copy a ledger that is whole to its backup, which is replaced only by a complete copy.
 
     Raises:
-        LedgerError: The ledger is damaged; the backup stays as it is.
+        LedgerError: The ledger is damaged, or the copy cannot be written; the backup stays as it is.
     """
     if connection.execute("pragma quick_check").fetchall() != [("ok",)]:
         raise _damaged(home.ledger)
     partial = home.ledger_backup.with_name(f".{home.ledger_backup.name}.partial")
     partial.unlink(missing_ok=True)
-    with closing(sqlite3.connect(partial)) as copy:
-        connection.backup(copy)
-    fsync_file(partial)
-    os.replace(partial, home.ledger_backup)  # noqa: PTH105 - the one atomic step, named as what it is
-    fsync_directory(home.root)
+    try:
+        with closing(sqlite3.connect(partial)) as copy:
+            connection.backup(copy)
+        fsync_file(partial)
+        os.replace(partial, home.ledger_backup)  # noqa: PTH105 - the one atomic step, named as what it is
+        fsync_directory(home.root)
+    except OSError as error:
+        raise _unwritable(home.ledger_backup, error) from None
 
 
 def _connect(name: str) -> sqlite3.Connection:
@@ -139,11 +142,16 @@ def _in_sentences(path: Path) -> Iterator[None]:
                 f"{path} is in use by another program. Nothing more was sent; close that program and sync again."
             ) from None
         if "full" in said or "i/o" in said or "readonly" in said or "unable to open" in said:
-            raise LedgerError(
-                f"{path} cannot be written or opened ({error}). Nothing more was sent; free space on the disk or mend "
-                "its permissions, and sync again."
-            ) from None
+            raise _unwritable(path, error) from None
         raise _damaged(path) from None
+
+
+def _unwritable(path: Path, error: Exception) -> LedgerError:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return LedgerError(
+        f"{path} cannot be written or opened ({reason}). Nothing more was sent; free space on the disk or mend its "
+        "permissions, and sync again."
+    )
 
 
 def _damaged(path: Path) -> LedgerError:

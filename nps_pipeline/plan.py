@@ -28,7 +28,8 @@ WRITTEN = ("write", "adopt")
 class LastWrite:
     """The value of a field that the destination confirmed last; ``written_at`` by its clock where it told, else ours.
 
-    ``as_of`` is when the answer behind the value was given; both are UTC.
+    ``as_of`` is when the answer behind the value was given, ``response_id`` that answer where it is known; times are
+    UTC.
     """
 
     destination: str
@@ -38,6 +39,7 @@ class LastWrite:
     text: str | None
     as_of: datetime | None
     written_at: datetime
+    response_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ _RULES: Mapping[str, tuple[Choice, str]] = {
     "no_target": ("no_target", "The customer has no record here."),
 }
 
-# A field of which the publication knows nothing, or knows another survey type, was configured after it: left alone.
+# A field of which the publication knows nothing, or knows another use, was configured after it: left alone.
 _KNOWN_FIELDS = """
 create temp table known_fields as
 select declared.*
@@ -155,7 +157,7 @@ where
         from sync_wanted as w
         where
             (w.destination, w.object, w.field) = (declared.destination, declared.object, declared.field)
-            and w.survey_type <> declared.survey_type
+            and (w.survey_type, w.value) <> (declared.survey_type, declared.value)
     )
 """
 
@@ -175,7 +177,7 @@ with wanted as (
 ),
 observed as (
     select
-        o.destination, o.object, o.record_id, o.field, true as is_observed,
+        o.destination, o.object, o.record_id, o.field, true as is_observed, s.seen_at is not null as is_seen,
         case when s.field is null then o.observed else s.text end as observed,
         coalesce(s.seen_at, o.observed_at::timestamp) as observed_at
     from sync_observed as o
@@ -183,14 +185,15 @@ observed as (
 )
 select
     destination, object, record_id, field, kind, policy, adopt, on_delete,
-    wanted, response_id, observed_at,
+    wanted, wanted.response_id, observed_at,
     coalesce(is_wanted, false) as is_wanted,
     coalesce(is_ambiguous, false) as is_ambiguous,
     last.written_at is not null as is_ours,
     last.text as ours,
-    last.as_of as ours_as_of,
+    coalesce(wanted.as_of < last.as_of and wanted.response_id is distinct from last.response_id, false) as is_older,
     case when coalesce(is_wanted, false) then wanted.as_of else last.as_of end as as_of,
     case
+        when is_seen then observed
         when last.written_at > observed_at or (is_observed is null and last.written_at is not null) then last.text
         else observed
     end as present
@@ -217,9 +220,9 @@ select
             present is distinct from ours and policy = 'newest' and not coalesce(as_of > observed_at, false)
             then 'edited_after'
         when not is_wanted then 'gone_cleared'
-        when as_of < ours_as_of and on_delete = 'keep' then 'stale'
+        when is_older and on_delete = 'keep' then 'stale'
         when present is distinct from ours then if(policy = 'ours', 'edited_ours', 'edited_before')
-        when as_of < ours_as_of then 'older'
+        when is_older then 'older'
         else 'newer'
     end as rule
 from situations
@@ -250,6 +253,7 @@ _DECLARED_COLUMNS = (
     "field",
     "survey_type",
     "touchpoint",
+    "value",
     "kind",
     "policy",
     "adopt",
@@ -257,7 +261,7 @@ _DECLARED_COLUMNS = (
 )
 _INPUTS: Mapping[str, Mapping[str, pa.DataType]] = {
     "declared": dict.fromkeys(_DECLARED_COLUMNS, _TEXT),
-    "last_writes": {**_RECORD_FIELD, "text": _TEXT, "as_of": _MOMENT, "written_at": _MOMENT},
+    "last_writes": {**_RECORD_FIELD, "text": _TEXT, "response_id": _TEXT, "as_of": _MOMENT, "written_at": _MOMENT},
     "seen": {**_RECORD_FIELD, "text": _TEXT, "seen_at": _MOMENT},
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from connectors.base import Session, Stream
+from connectors.config import ways_to_log_in
 from connectors.errors import ConnectorError, RetryableError
 from connectors.registry import discover
 from nps_pipeline import __version__, inbox, landing
@@ -81,7 +82,7 @@ def pull_crm(settings: Settings, source: str, names: Sequence[str]) -> Iterator[
 
 def _without_credentials(settings: Settings, source: str) -> StreamOutcome:
     connector = discover()[source]
-    ways = " or ".join(", ".join(login.variables) for login in connector.logins)
+    ways = ways_to_log_in(connector)
     sentence = f"{connector.title} was skipped: there are no credentials for it. Set {ways}."
     return StreamOutcome(problem=sentence) if settings.crm(source).required else StreamOutcome(skipped=sentence)
 
@@ -95,6 +96,7 @@ def _pull_stream(settings: Settings, session: Session, stream: Stream) -> tuple[
 
     Returns:
         What became of it; and the error where the whole source is unavailable, so that no other stream need wait too.
+        A source that answers a check is not: one stream that fails in every run must not keep the others away.
     """
     asked = _asked_for(stream)
     loads = landing.list_loads(settings.home, stream.source, stream.name)
@@ -113,8 +115,17 @@ def _pull_stream(settings: Settings, session: Session, stream: Stream) -> tuple[
     except ConnectorError as error:
         problem = _not_pulled(stream.source, stream.name, error)
         outcome = StreamOutcome(seconds=time.monotonic() - started, problem=problem)
-        return outcome, error if isinstance(error, RetryableError) else None
+        return outcome, error if isinstance(error, RetryableError) and not _answers(session) else None
     return StreamOutcome(result, request.mode, time.monotonic() - started), None
+
+
+def _answers(session: Session) -> bool:
+    """Whether a source is there; what else may be wrong with it, each stream finds out and says."""
+    try:
+        session.check()
+    except ConnectorError as error:
+        return not isinstance(error, RetryableError)
+    return True
 
 
 def _asked_for(stream: Stream) -> str:

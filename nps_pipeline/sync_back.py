@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import Enum
@@ -16,12 +16,12 @@ from connectors.base import Session, Target
 from connectors.errors import ConfigError
 from expectations.verdict import has_passed
 from nps_pipeline import publications
-from nps_pipeline.delivery import Delivery, UnreachableError, deliver, reason_of, recover
+from nps_pipeline.delivery import Delivery, UnreachableError, deliver, look, reason_of, recover
 from nps_pipeline.errors import PipelineError
 from nps_pipeline.home import Home
 from nps_pipeline.keys import GROUPS, PROBLEMS, PUBLISHED_MART, SYNC_BACK
 from nps_pipeline.ledger import Clock, Ledger, open_ledger, read_ledger, utc_now
-from nps_pipeline.plan import Place, Plan, Seen, make_plan
+from nps_pipeline.plan import Op, Place, Plan, Seen, make_plan
 from nps_pipeline.progress import tell
 from nps_pipeline.publications import Publication
 from nps_pipeline.resources import Run
@@ -159,12 +159,20 @@ class _NoCredentialsError(UnreachableError):
 def _applied(
     publication: Publication, outlets: Outlets, ledger: Ledger, sessions: _Sessions, clock: Clock
 ) -> SyncResult:
-    """Recover, plan, note the plan, deliver; the failure of one destination stops no other."""
+    """Recover, plan, look, note the plan, deliver; the failure of one destination stops no other."""
     results = {name: DestinationResult(name) for name in _destinations(outlets)}
     seen = _recovered(outlets, ledger, sessions, results, clock)
     plan = make_plan(publication.mart, ledger.last_writes(), outlets.fields, seen)
-    work = {name: list(ops) for name, ops in groupby(plan.ops, key=lambda op: op.destination)}
-    ready = [name for name, result in results.items() if _is_ready(result, len(work.get(name, [])), sessions)]
+    work = _work(plan)
+    ready, changed = [], list[Seen]()
+    for name, result in results.items():
+        found = _looked(result, work.get(name, []), outlets, sessions, clock)
+        if found is not None:
+            ready.append(name)
+            changed += found
+    if changed:  # since the pull behind the mart: the policies decide on what stands there now
+        plan = make_plan(publication.mart, ledger.last_writes(), outlets.fields, _latest([*seen, *changed]))
+        work = _work(plan)
     ledger.record_plan(
         publication.publication_id,
         ready,
@@ -197,22 +205,34 @@ def _recovered(
     return seen
 
 
-def _is_ready(result: DestinationResult, records: int, sessions: _Sessions) -> bool:
-    """Whether the plan for a destination can be carried out; says so in its result where it cannot."""
+def _work(plan: Plan) -> dict[str, list[Op]]:
+    return {name: list(ops) for name, ops in groupby(plan.ops, key=lambda op: op.destination)}
+
+
+def _latest(seen: Iterable[Seen]) -> list[Seen]:
+    """What was read last of each field."""
+    return list({(one.destination, one.object, one.record_id, one.field): one for one in seen}.values())
+
+
+def _looked(
+    result: DestinationResult, ops: Sequence[Op], outlets: Outlets, sessions: _Sessions, clock: Clock
+) -> list[Seen] | None:
+    """What changed in the records that are to be written since the plan's pull.
+
+    None where the plan for the destination cannot be carried out; the result says why.
+    """
     if result.problems:
-        return False
-    if records == 0:
-        return True
-    unsent = f"{_writes(records)} to {result.destination} planned and not sent."
+        return None
+    if not ops:
+        return []
+    unsent = f"{_writes(len(ops))} to {result.destination} planned and not sent."
     try:
-        sessions.to(result.destination)
+        return look(sessions.to(result.destination), outlets.targets, ops, clock)
     except _NoCredentialsError as error:
         result.skipped = f"{unsent} {error}"
     except UnreachableError as error:
         result.problems.append(f"{unsent} {error}")
-    else:
-        return True
-    return False
+    return None
 
 
 def _count(result: DestinationResult, delivery: Delivery) -> None:

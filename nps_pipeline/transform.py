@@ -3,7 +3,9 @@
 import hashlib
 import json
 import secrets
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -187,7 +189,8 @@ def dbt_models(declared_streams: DeclaredStreams) -> dg.AssetsDefinition:
             )
             # a target folder of the home's own: dbt then finds what it parsed in the run before
             invocation = cli.cli(arguments, context=context, target_path=settings.home.dbt, raise_on_error=False)
-            events = list(invocation.stream())
+            with _ended(invocation.process):
+                events = list(invocation.stream())
         yield from _with_row_counts(events, warehouse.work_row_counts(settings.home))
         if not invocation.is_successful():
             raise dg.Failure(description=_failed_nodes(results), allow_retries=False)
@@ -195,6 +198,17 @@ def dbt_models(declared_streams: DeclaredStreams) -> dg.AssetsDefinition:
         tell(context, f"{len(events)} models, seeds and tests built.")
 
     return dbt
+
+
+@contextmanager
+def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Leave no dbt behind that holds the working database, also when reading its events fails."""
+    try:
+        yield
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
 
 
 def _with_row_counts(events: Iterable[Any], counts: Mapping[tuple[str, str], int]) -> Iterator[Any]:

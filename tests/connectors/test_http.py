@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -168,6 +169,12 @@ def test_a_json_object_is_given_as_it_is() -> None:
 
 def test_a_record_as_text_keeps_order_and_letters() -> None:
     assert http.compact({"b": "Zoë", "a": [1, None]}) == '{"b":"Zoë","a":[1,null]}'
+
+
+def test_half_a_surrogate_pair_is_replaced_and_whole_ones_stay() -> None:
+    cut = json.loads(r'{"comment": "good \ud83d\ude00, very \ud83d"}')  # as a text that was cut inside an emoji
+    assert http.compact(cut) == '{"comment":"good \U0001f600, very \ufffd"}'
+    assert http.compact(cut).encode()
 
 
 # --- counting ---

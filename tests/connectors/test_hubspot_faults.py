@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from connectors.base import Session
 from connectors.errors import FatalError, RetryableError
 from connectors.values import parse_moment
 from sandbox.serve import Sandbox
-from tests.connectors.hubspot_pulls import EVERYTHING, Login, pulled, records_of
+from tests.connectors.hubspot_pulls import EVERYTHING, NO_OVERLAP, STREAMS, Login, pulled, records_of
 from tests.connectors.scripted import Reply, Scripted
 
 # --- answers that must not pass for data ---
@@ -42,6 +43,7 @@ CURSOR = {"modified": "2026-01-01T00:00:00.000+00:00"}
         {},
         {"results": None},
         {"results": ["5"]},
+        {"results": [ROW | {"properties": None}]},
         {"results": [ROW], "errors": [{"category": "INTERNAL"}]},
     ],
 )
@@ -76,6 +78,24 @@ def test_pages_that_do_not_go_on_stop_the_pull(fault: Fault, cursor: dict[str, s
     page = Reply({"results": results, "paging": NEXT})
     with pytest.raises(FatalError, match="nothing of this pull was kept"):
         pulled(fault(page, page, Reply({"results": []})), "contacts", cursor)
+
+
+def test_pages_that_lead_in_a_circle_stop_the_pull(hubspot_login: Login, answering: Callable[..., Scripted]) -> None:
+    one, other = (Reply({"results": [ROW], "paging": {"next": {"after": after}}}) for after in "ab")
+    server = answering(one, other, one, other, one)
+    with pytest.raises(FatalError, match="same page again when listing contacts"):
+        list(islice(hubspot_login(server.url).pull(STREAMS["contacts"], EVERYTHING, NO_OVERLAP), 5))
+    assert len(server.asked) == 3
+
+
+@pytest.mark.parametrize("cursor", [EVERYTHING, CURSOR])
+@pytest.mark.parametrize("paging", ["next", {"next": {"link": "https://x.example"}}, {"next": []}, {"next": "5"}])
+def test_a_page_that_does_not_say_what_follows_is_not_the_last(
+    fault: Fault, paging: Any, cursor: dict[str, str]
+) -> None:
+    session = fault(Reply({"results": [ROW], "paging": paging}), Reply({"results": []}))
+    with pytest.raises(FatalError, match="did not say where its pages go on"):
+        pulled(session, "contacts", cursor)
 
 
 def test_an_empty_page_in_between_does_not_end_a_list(hubspot_login: Login, answering: Callable[..., Scripted]) -> None:
@@ -158,6 +178,12 @@ def test_the_limit_of_a_day_is_not_waited_for(
     with pytest.raises(RetryableError, match="DAILY"):
         pulled(hubspot_login(server.url), "contacts")
     assert (len(server.asked), waits) == (1, [])
+
+
+def test_a_limit_without_a_name_is_said_as_one(fault: Fault, waits: list[float]) -> None:
+    with pytest.raises(RetryableError, match=r"limit of requests is reached \(unnamed\)"):
+        pulled(fault(Reply("<html>Slow down</html>", 429)), "contacts")
+    assert len(waits) == 4
 
 
 def test_a_refusal_that_is_no_text_is_still_an_answer(hubspot_login: Login, answering: Callable[..., Scripted]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -146,7 +146,7 @@ NOT_REPEATED: list[tuple[str, Fault, type[ConnectorError], str]] = [
     (MORE, refusing(400, "INVALID_QUERY_LOCATOR"), FatalError, "closed the query"),
     (QUERY, refusing(403, "API_DISABLED_FOR_ORG"), ConfigError, "API_DISABLED_FOR_ORG.*permission"),
     (QUERY, refusing(400, "MALFORMED_QUERY"), FatalError, "MALFORMED_QUERY"),
-    (QUERY, saying(SECRET_PAGE, 404), FatalError, "404 when reading"),
+    (QUERY, saying(SECRET_PAGE, 404), FatalError, "404 when reading SurveyQuestionResponse. "),
     (QUERY, refusing(400, "Ada Lovelace <ada@x.example>"), FatalError, "400 when reading SurveyQuestionResponse. "),
 ]
 
@@ -185,6 +185,13 @@ def test_the_cursor_stays_behind_the_clock_of_the_server(proxy: Proxy) -> None:
     later = {"system_modstamp": "2026-06-01T00:00:00Z"}
     proxy.faults.append((QUERY, slow))
     assert pulled(session, "Contact", later)[-1].cursor == later
+
+
+def test_the_longest_overlap_reaches_back_to_everything(proxy: Proxy) -> None:
+    session, stream = session_of(proxy), STREAMS["Contact"]
+    cursor = pulled(session, "Contact")[-1].cursor
+    again = records_of(list(session.pull(stream, cursor, timedelta(days=999_999))))
+    assert again.keys() == ids_of(proxy, "Contact")
 
 
 def test_an_empty_object_has_no_cursor(proxy: Proxy) -> None:
@@ -231,6 +238,25 @@ def test_a_login_that_fails_in_passing_is_repeated(proxy: Proxy, waits: list[flo
     assert "secret" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("way", "variable", "value"),
+    [
+        ("session", "SALESFORCE_SESSION_ID", "00D4711!\n"),
+        ("session", "SALESFORCE_SESSION_ID", "00D4711\N{EN DASH}"),
+        ("session", "SALESFORCE_INSTANCE_URL", "https://"),
+        ("session", "SALESFORCE_INSTANCE_URL", "my instance"),
+        ("jwt", "SALESFORCE_LOGIN_URL", "login.salesforce.com"),
+    ],
+)
+def test_what_cannot_be_sent_is_named_instead_of_tried(
+    proxy: Proxy, waits: list[float], way: str, variable: str, value: str
+) -> None:
+    with pytest.raises(ConfigError, match=variable) as error:
+        connect(proxy.environment(way) | {variable: value}).check()
+    assert "4711" not in str(error.value)
+    assert waits == []
+
+
 # --- writing ---
 
 
@@ -245,6 +271,7 @@ IN_DOUBT: dict[str, Fault] = {
     "no id": saying('[{"success": true}]'),
     "no reason": saying('[{"success": false, "errors": []}]'),
     "an error of the server": saying(SECRET_PAGE, 502),
+    "out of patience": saying(SECRET_PAGE, 408),
 }
 
 

@@ -60,6 +60,11 @@ def test_what_does_not_fit_its_kind_stays_and_so_differs_from_all_else(kind: Kin
     assert field_text(kind, raw) == raw
 
 
+def test_a_moment_that_utc_does_not_have_is_none() -> None:
+    with pytest.raises(ValueError, match="outside the years"):
+        parse_moment("0001-01-01T00:00:00+05:00")
+
+
 def test_moments_are_read_into_utc() -> None:
     assert parse_moment("2026-03-01T10:30:00.250+01:00") == datetime(2026, 3, 1, 9, 30, 0, 250_000, tzinfo=UTC)
     assert parse_moment("2026-03-01T10:30:00").tzinfo is UTC

@@ -154,6 +154,15 @@ def test_user_fields_are_known_from_all_pages_and_asked_for_once(scripted: Start
     ]
 
 
+def test_user_fields_without_end_are_not_read_for_ever(scripted: Start) -> None:
+    page = Reply({"user_fields": [{"key": "shoe_size", "active": True}], "next_page": "further"})
+    session, server = scripted()
+    server.replies = (*[page] * 150, DEFINED)
+    with pytest.raises(ConfigError, match="has no nps_score"):
+        session.push(USER, scores("7"))
+    assert len(server.asked) == zendesk.MOST_PAGES
+
+
 def test_a_job_is_asked_for_until_it_has_ended(scripted: Start) -> None:
     session, server = scripted(QUEUED, job("queued"), job("working"), job("completed", [UPDATED | {"id": 7}]))
     assert codes(session.push(USER, scores("7"))) == [None]
@@ -166,6 +175,8 @@ def test_a_job_is_asked_for_until_it_has_ended(scripted: Start) -> None:
     [
         [Reply(cut=True)],
         [Reply(b"", 500)],
+        [Reply(b"", 408)],
+        [Reply(b"", 202)],
         [Reply(b"<html>")],
         [Reply({})],
         [Reply({"job_status": {}})],

@@ -3,11 +3,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from nps_pipeline.home import Home
+from sandbox.serve import Sandbox
+from sandbox.serve import start as start_sandbox
 from tests.nps_pipeline.loads import ROOT, Start
 
 
@@ -15,6 +18,16 @@ from tests.nps_pipeline.loads import ROOT, Start
 def home(tmp_path: Path) -> Home:
     """A state directory that is not there yet."""
     return Home(tmp_path / "var")
+
+
+@pytest.fixture(scope="session")
+def crms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
+    """The running sandbox CRMs; what a module changes the next one resets.
+
+    Their history ends today: the pipeline tells answers of the future by the time of the pull, which is the real one.
+    """
+    with start_sandbox(tmp_path_factory.mktemp("crms"), 7, datetime.now(UTC).date()) as running:
+        yield running
 
 
 @pytest.fixture

@@ -76,7 +76,7 @@ def prepare(world: World, home: Home) -> None:
         text = one.spelling.get("promoter", "promoter") if one.value == "category" else TEXTS[one.kind]
         for record_id in world.records:
             place = {"field": one.field, "destination": one.destination, "object": one.object}
-            wanted.append(Wanted(record_id, text, ANSWERED, **place))
+            wanted.append(Wanted(record_id, text, ANSWERED, value=one.value, **place))
             observed.append(Observed(record_id, present[record_id][one.field], **place))
     publish(home, "p1", wanted, observed)
 

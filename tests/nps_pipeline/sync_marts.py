@@ -31,7 +31,7 @@ CONTACT = Target("contact", "contacts", "$.properties.{field}", 2, {"score": "nu
 TABLES = """
 create table sync_wanted (
     destination varchar, object varchar, record_id varchar, field varchar, wanted varchar, as_of timestamp,
-    response_id varchar, customer_id varchar, survey_type varchar
+    response_id varchar, customer_id varchar, survey_type varchar, value varchar
 );
 create table sync_observed (
     destination varchar, object varchar, record_id varchar, field varchar, observed varchar, observed_at timestamp
@@ -62,11 +62,13 @@ class Wanted:
     destination: str = "hubspot"
     object: str = "contact"
     survey_type: str = "relational"
+    value: str = "score"
 
     def row(self) -> list[object]:
         answer = f"answer of {self.record_id}"
         place = [self.destination, self.object, self.record_id, self.field]
-        return [*place, self.wanted, _utc(self.as_of), answer, self.customer_id or self.record_id, self.survey_type]
+        customer = self.customer_id or self.record_id
+        return [*place, self.wanted, _utc(self.as_of), answer, customer, self.survey_type, self.value]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from expectations.verdict import PARQUET_MATCHES_TABLE
 from nps_pipeline import project
 from nps_pipeline.build import build_defs
 from nps_pipeline.gate import checked_asset
-from nps_pipeline.keys import GROUPS, SYNC_BACK, table
+from nps_pipeline.keys import GROUPS, OUTCOME, SYNC_BACK, table
 from tests.nps_pipeline.command import OURS
 
 CREDENTIALS = ("SALESFORCE_PASSWORD", "SALESFORCE_SECURITY_TOKEN", "HUBSPOT_ACCESS_TOKEN", "ZENDESK_TOKEN")
@@ -161,7 +161,7 @@ def test_one_job_does_everything_and_one_syncs_alone(definitions: dg.Definitions
     everything, sync = sorted(jobs, key=lambda job: job.name)
     assert (everything.name, sync.name) == ("nps", "nps_sync")
     assert set(everything.asset_layer.executable_asset_keys) == set(graph.executable_asset_keys)
-    assert set(sync.asset_layer.executable_asset_keys) == {SYNC_BACK}
+    assert set(sync.asset_layer.executable_asset_keys) == {SYNC_BACK, OUTCOME}
 
 
 def test_there_is_one_schedule_as_nps_yaml_says_and_it_is_off(definitions: dg.Definitions) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from connectors.base import Change, Target
 from connectors.errors import ConfigError, FatalError, InDoubtError, RetryableError
-from nps_pipeline.delivery import Delivery, UnreachableError, deliver, recover
+from nps_pipeline.delivery import Delivery, UnreachableError, deliver, look, recover
 from nps_pipeline.home import Home
 from nps_pipeline.ledger import Ledger, open_ledger
 from nps_pipeline.plan import FieldChange, LastWrite, Op, Place, Seen
@@ -59,7 +59,7 @@ def test_writes_go_out_in_full_batches_and_are_confirmed(home: Home, ledger: Led
     assert delivery == Delivery(written=3, requests=2)
     batches = {"1": "1-hubspot-contact-1", "2": "1-hubspot-contact-1", "3": "1-hubspot-contact-2"}
     assert stored(home, "state, batch_id") == {one: ("CONFIRMED", batch) for one, batch in batches.items()}
-    assert LastWrite("hubspot", "contact", "1", "score", "9", day(10), APPLIED_AT) in ledger.last_writes()
+    assert LastWrite("hubspot", "contact", "1", "score", "9", day(10), APPLIED_AT, "a") in ledger.last_writes()
 
 
 def test_objects_are_never_mixed_in_a_batch(ledger: Ledger) -> None:
@@ -131,6 +131,20 @@ def test_records_of_which_nothing_is_told_are_unknown(
     assert stored(home) == {"1": "UNKNOWN", "2": "CONFIRMED", "3": "PLANNED"}
 
 
+# --- looking before writing ---
+
+
+def test_a_look_tells_what_changed_since_the_plan() -> None:
+    crm = Crm(empty("as expected", score="3") | empty("edited", score="5") | empty("emptied", score=None))
+    found = look(crm, TARGETS, ops("as expected", "edited", "emptied", "gone", expected="3"), lambda: NOW)
+    assert found == [
+        Seen("hubspot", "contact", "edited", "score", "5", NOW),
+        Seen("hubspot", "contact", "emptied", "score", None, NOW),
+    ]
+    assert crm.reads == [["as expected", "edited"], ["emptied", "gone"]]
+    assert crm.pushes == []
+
+
 # --- recovering ---
 
 
@@ -145,7 +159,7 @@ def test_what_stands_in_a_record_settles_what_is_in_doubt(home: Home, ledger: Le
         "gone": "SUPERSEDED",
         "untouched": "PLANNED",
     }
-    assert ledger.last_writes() == [LastWrite("hubspot", "contact", "applied", "score", "9", day(10), NOW)]
+    assert ledger.last_writes() == [LastWrite("hubspot", "contact", "applied", "score", "9", day(10), NOW, "a")]
     assert crm.reads == [["applied", "edited"], ["gone", "untouched"]]
     assert crm.pushes == []
     texts = {"applied": "9", "edited": "5", "untouched": "3"}

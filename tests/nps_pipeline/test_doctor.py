@@ -10,6 +10,7 @@ import pytest
 from nps_pipeline import doctor, project
 from nps_pipeline.doctor import Finding, examine
 from nps_pipeline.home import Home
+from sandbox.serve import Sandbox
 
 Examined = Callable[[str], dict[str, Finding]]
 
@@ -31,6 +32,51 @@ def test_a_home_to_be_is_well_and_not_made(home: Home, examined: Examined) -> No
     assert [finding.subject for finding in findings.values() if finding.problem] == []
     assert "`nps run` makes the first" in findings["publication"].detail
     assert not home.root.exists()
+
+
+def test_every_crm_that_refuses_or_lacks_credentials_is_named_at_once(
+    examined: Examined, crms: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in crms.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("HUBSPOT_ACCESS_TOKEN", "pat-of-nobody")
+    monkeypatch.setenv("ZENDESK_TOKEN", "token-of-nobody")
+    monkeypatch.delenv("SALESFORCE_SECURITY_TOKEN")
+
+    findings = examined("version: 1\nsources: {hubspot: {}, salesforce: {}, zendesk: {}}\n")
+
+    told = {name: findings[name].problem or "" for name in ("hubspot", "salesforce", "zendesk")}
+    assert "HubSpot refused the credentials" in told["hubspot"]
+    assert "SALESFORCE_SECURITY_TOKEN must be set" in told["salesforce"]
+    assert "Zendesk does not know these credentials" in told["zendesk"]
+    assert "nobody" not in str(findings)
+
+
+def test_crms_that_accept_the_credentials_are_well(
+    examined: Examined, crms: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in crms.environment.items():
+        monkeypatch.setenv(name, value)
+
+    findings = examined("version: 1\nsources: {hubspot: {}, salesforce: {}, zendesk: {}}\n")
+
+    assert [finding for finding in findings.values() if finding.problem] == []
+    assert findings["salesforce"].detail == "Salesforce accepts the credentials"
+
+
+def test_a_crm_without_credentials_is_no_problem_unless_it_is_required(examined: Examined) -> None:
+    findings = examined("version: 1\nsources: {hubspot: {}, zendesk: {required: true}}\n")
+
+    assert findings["hubspot"].problem is None
+    assert "set HUBSPOT_ACCESS_TOKEN" in findings["hubspot"].detail
+    assert (findings["zendesk"].problem or "").startswith("Zendesk is required: no credentials")
+
+
+def test_a_damaged_ledger_is_a_finding(home: Home, examined: Examined) -> None:
+    home.root.mkdir()
+    home.ledger.write_bytes(b"no database" * 100)
+
+    assert "ledger.sqlite" in (examined("version: 1\n")["ledger"].problem or "")
 
 
 def test_every_mistake_of_the_settings_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from nps_pipeline.console import silence
 from nps_pipeline.execute import Exit, RunResult, run_job
 from nps_pipeline.home import Home
-from nps_pipeline.keys import OUTCOME, PROBLEMS, PUBLISHED_MART
+from nps_pipeline.keys import OUTCOME, PROBLEMS, PUBLISHED_MART, SYNC_BACK
 from nps_pipeline.settings import Configuration, Settings
 
 
@@ -50,6 +50,11 @@ def pulled() -> dg.MaterializeResult[None]:
 @dg.asset(key=OUTCOME, deps=[PUBLISHED_MART, pulled])
 def degraded() -> None:
     raise dg.Failure(description="a.csv was refused: it is empty.")
+
+
+@dg.asset(key=SYNC_BACK, deps=[PUBLISHED_MART])
+def sync_failed() -> None:
+    raise RuntimeError("the ledger broke")
 
 
 @dg.asset(key=PUBLISHED_MART)
@@ -94,12 +99,22 @@ def needy(unavailable: Unavailable) -> None:
         ((published, done), Exit.DONE, (), True),
         ((pulled, published, degraded), Exit.DEGRADED, ("a.csv was refused: it is empty.",), True),
         ((pulled, unchanged, degraded), Exit.DEGRADED, ("a.csv was refused: it is empty.",), False),
+        ((published, sync_failed), Exit.DEGRADED, ("The step sync_back failed: the ledger broke",), True),
         ((pulled, nothing_yet, degraded), Exit.FAILED, ("a.csv was refused: it is empty.",), False),
         ((refused, done), Exit.FAILED, ("Nothing was published.",), None),
         ((broken, done), Exit.FAILED, ("The step published_mart failed: the disk is full",), None),
         ((candidate, blocked, done), Exit.FAILED, ("3 rows fail sound.",), None),
     ],
-    ids=["done", "degraded", "degraded-and-unchanged", "refused-and-nothing-yet", "refused", "broken", "blocked"],
+    ids=[
+        "done",
+        "degraded",
+        "degraded-and-unchanged",
+        "sync-failed",
+        "refused-and-nothing-yet",
+        "refused",
+        "broken",
+        "blocked",
+    ],
 )
 def test_a_run_comes_to_an_exit_code_and_its_sentences(
     tmp_path: Path,

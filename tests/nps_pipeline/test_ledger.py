@@ -69,9 +69,9 @@ def test_a_planned_write_is_sent_and_confirmed_and_what_stands_there_is_known(ho
     assert stored(home, "state, settled_at") == dict.fromkeys("12", ("CONFIRMED", stamp(NOW)))
     assert sorted(ledger.last_writes(), key=lambda one: (one.record_id, one.field)) == [
         LastWrite("hubspot", "contact", "1", "nps_category", "ö", None, day(20)),
-        LastWrite("hubspot", "contact", "1", "nps_score", "9", day(3), day(20)),
+        LastWrite("hubspot", "contact", "1", "nps_score", "9", day(3), day(20), "answer"),
         LastWrite("hubspot", "contact", "2", "nps_category", "ö", None, NOW),
-        LastWrite("hubspot", "contact", "2", "nps_score", "9", day(3), NOW),
+        LastWrite("hubspot", "contact", "2", "nps_score", "9", day(3), NOW, "answer"),
     ]
 
 
@@ -234,6 +234,15 @@ def test_a_sync_begins_with_a_copy_of_the_ledger_as_it_was(home: Home, ledger: L
     with closing(sqlite3.connect(home.root / "copy.sqlite")) as copy:
         assert copy.execute("select count(*) from written").fetchone() == (2,)
         assert copy.execute("select count(*) from epoch").fetchone() == (1,)
+
+
+def test_a_backup_that_cannot_be_written_stops_the_sync(home: Home) -> None:
+    with open_ledger(home) as opened:
+        opened.begin("p1")
+        home.ledger_backup.unlink()
+        home.ledger_backup.mkdir()
+        with pytest.raises(LedgerError, match=r"ledger\.backup\.sqlite cannot be written.*Nothing more was sent"):
+            opened.begin("p2")
 
 
 def test_a_lost_ledger_is_not_begun_anew_while_there_is_a_backup(home: Home) -> None:

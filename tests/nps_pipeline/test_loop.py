@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,11 @@ import yaml
 from connectors.survey_files.connector import SOURCE
 from nps_pipeline.automation import SYNC_JOB
 from nps_pipeline.execute import Exit, RunResult
-from sandbox.serve import Sandbox, start
+from nps_pipeline.keys import landed
+from sandbox.serve import Sandbox
+from tests.nps_pipeline.command import Command, leaks
 from tests.nps_pipeline.pipeline import Pipeline, content
 
-TODAY = date(2026, 11, 22)
 CONFIGURATION = Path(__file__).resolve().parents[2] / "sandbox" / "demo.yaml"
 WRITTEN = {
     "salesforce": ("Contact", ("NPS_Score__c", "NPS_Category__c", "NPS_Responded_At__c")),
@@ -51,12 +53,6 @@ def writes(crms: Sandbox) -> dict[str, int]:
 
 
 @pytest.fixture(scope="module")
-def crms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with start(tmp_path_factory.mktemp("crms"), 7, TODAY) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def loop(crms: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Loop:
     pipeline = Pipeline(
         tmp_path_factory.mktemp("loop"),
@@ -64,6 +60,8 @@ def loop(crms: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Loop:
         configuration=yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8")),
         environment=crms.environment,
     )
+    for control in crms.control.values():
+        control.reset()
     pipeline.home.inbox.mkdir(parents=True)
     crms.population.write_survey_csv(pipeline.home.inbox)
     first = pipeline.run(sync="apply")
@@ -249,31 +247,76 @@ expectations:
     )
     assert done.success
     assert set(writes(crms).values()) == {0}
-    (event,) = done.get_asset_materialization_events()
+    event, _ = done.get_asset_materialization_events()  # and the outcome, which found nothing to say
     assert event.step_materialization_data.materialization.metadata["publication_id"].value == good
 
 
-def test_sources_that_fail_are_named_at_once_and_the_others_publish(
+def test_every_asset_of_a_stream_tells_rows_requests_and_budget(loop: Loop) -> None:
+    loop.pipeline.definitions()
+    with dg.DagsterInstance.get() as instance:
+        for source in WRITTEN:
+            for stream in loop.pipeline.settings().crm_streams(source):
+                event = instance.get_latest_materialization_event(landed(source, stream.name))
+                assert event is not None
+                assert event.asset_materialization is not None
+                told = event.asset_materialization.metadata
+                assert told["requests"].value
+                assert told["api_budget_remaining"].value
+                assert {"rows", "reread_rows", "bytes", "mode", "api_budget_limit", "api_budget_per"} <= told.keys()
+
+
+def test_no_customer_data_is_kept_outside_its_places(loop: Loop) -> None:
+    people = loop.crms.truth.persons[:40]
+    answers = [one for one in loop.crms.truth.responses if one.comment and one.classification == "kept"][:40]
+    canaries = {email for person in people for email in person.emails}
+    canaries |= {comment.splitlines()[0] for one in answers if (comment := one.comment)}
+
+    assert len(canaries) > 50
+    assert leaks(loop.pipeline.home, canaries) == set()
+
+
+def test_the_commands_tell_what_was_written_and_what_would_be(loop: Loop) -> None:
+    nps = Command(loop.pipeline.folder, yaml.safe_dump(loop.pipeline.configuration))
+
+    plan, status = json.loads(nps("plan", "--json").stdout), json.loads(nps("status", "--json").stdout)
+    printed = nps("plan", "--destination", "zendesk")
+
+    assert plan["write_requests"] == {"hubspot": 0, "salesforce": 0, "zendesk": 0}
+    assert {one["decision"] for one in plan["decisions"]} == {"no_op", "no_target", "ambiguous_target"}
+    assert all(one["reason"] for one in plan["decisions"])
+    assert {one["destination"]: one["open"] for one in status["sync"]} == {name: [] for name in WRITTEN}
+    assert "zendesk: 0 write requests to send" in printed.stdout
+    assert "hubspot" not in printed.stdout
+
+
+def test_what_fails_is_named_at_once_and_the_others_publish(
     loop: Loop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("connectors.http.sleep", lambda _: None)
-    wrong = {
-        **loop.crms.environment,
-        "HUBSPOT_ACCESS_TOKEN": "pat-of-nobody",
-        "ZENDESK_BASE_URL": "http://127.0.0.1:9",
-    }
-    del wrong["SALESFORCE_SECURITY_TOKEN"]
-    pipeline = Pipeline(tmp_path, now=loop.pipeline.now, configuration=loop.pipeline.configuration, environment=wrong)
-    pipeline.home.inbox.mkdir(parents=True)
-    loop.crms.population.write_survey_csv(pipeline.home.inbox)
+    configuration = copy.deepcopy(loop.pipeline.configuration)
+    configuration["sync"]["salesforce"]["contact"]["fields"]["category"]["spelling"] = {"promoter": "Fan"}
+    wrong = {**loop.crms.environment, "HUBSPOT_BASE_URL": "http://127.0.0.1:9", "ZENDESK_TOKEN": ""}
+    pipeline = Pipeline(tmp_path, now=loop.pipeline.now, configuration=configuration, environment=wrong)
+    loop.crms.control["salesforce"].reset()
     writes(loop.crms)
 
     result = pipeline.run(sync="apply")
 
     assert (result.exit, result.published) == (Exit.DEGRADED, True)
     told = "\n".join(result.problems)
-    for words in ("HubSpot refused the credentials", "SALESFORCE_SECURITY_TOKEN must be set", "Zendesk"):
+    for words in (
+        "HubSpot could not be reached",
+        "ZENDESK_TOKEN must be set",
+        "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+    ):
         assert words in told
-    assert "pat-of-nobody" not in told
-    assert {row["source_system"] for row in pipeline.query("select * from conservation")} == {SOURCE}
-    assert set(writes(loop.crms).values()) == {0}
+    assert "Traceback" not in told
+    assert {row["source_system"] for row in pipeline.query("select * from conservation")} == {"salesforce"}
+    assert {name: count > 0 for name, count in writes(loop.crms).items()} == {
+        "salesforce": True,
+        "hubspot": False,
+        "zendesk": False,
+    }
+    (status,) = json.loads(Command(tmp_path, yaml.safe_dump(configuration))("status", "--json").stdout)["sync"]
+    assert {one["state"] for one in status["open"]} == {"REJECTED"}
+    assert status["states"]["CONFIRMED"] > 0

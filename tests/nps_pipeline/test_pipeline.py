@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import yaml
 
@@ -109,16 +111,34 @@ def test_totals_are_the_truth(published: Pipeline, exports: tuple[Path, dict[str
         assert row[f"{category}s"] == truth - twice.get(category, 0)
 
 
+def dbt_test(selected: str, work_db: Path, target: Path) -> subprocess.CompletedProcess[str]:
+    """Run tests of the dbt project on a working database."""
+    command = [str(project.DBT), "test", "--select", selected, "--target-path", str(target)]
+    folders = ["--project-dir", str(project.DBT_PROJECT), "--profiles-dir", str(project.DBT_PROJECT)]
+    environment = {**project.dbt_environment(), "NPS_WORK_DB": str(work_db)}
+    return subprocess.run([*command, *folders], env=environment, capture_output=True, text=True, check=False)
+
+
 def test_the_dbt_unit_tests_hold(published: Pipeline, tmp_path: Path) -> None:
     """The check values of the method, and every rule of classes, identity and duplicates, on rows made for it."""
-    command = [str(project.DBT), "test", "--select", "test_type:unit", "--target-path", str(tmp_path)]
-    folders = ["--project-dir", str(project.DBT_PROJECT), "--profiles-dir", str(project.DBT_PROJECT)]
-    environment = {**project.dbt_environment(), "NPS_WORK_DB": str(published.home.work_db)}
-
-    tested = subprocess.run([*command, *folders], env=environment, capture_output=True, text=True, check=False)
+    tested = dbt_test("test_type:unit", published.home.work_db, tmp_path)
 
     assert tested.returncode == 0, tested.stdout
     assert re.search(r"PASS=[6-9]|PASS=[1-9][0-9]", tested.stdout)
+
+
+def test_a_row_that_staging_loses_fails_the_build(published: Pipeline, tmp_path: Path) -> None:
+    """It would pass for an answer with a blank score: conservation counts landed rows and would still balance."""
+    work_db = tmp_path / "work.duckdb"
+    shutil.copy(published.home.work_db, work_db)
+    with duckdb.connect(str(work_db)) as connection:
+        connection.execute("delete from staging.stg_responses where rowid = 0")
+
+    tested = dbt_test("test_name:holds_every_row", work_db, tmp_path / "target")
+
+    assert tested.returncode == 1, tested.stdout
+    assert re.search(r"FAIL 1 holds_every_row_stg_responses", tested.stdout)
+    assert "PASS=4" in tested.stdout
 
 
 def test_running_again_publishes_nothing_and_rebuilding_gives_the_same_mart(published: Pipeline) -> None:

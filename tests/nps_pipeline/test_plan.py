@@ -36,9 +36,13 @@ def plan(tmp_path: Path) -> MakePlan:
 
 
 def wrote(
-    text: str | None, as_of: datetime | None = OLD, written_at: datetime = WRITTEN, record_id: str = "1"
+    text: str | None,
+    as_of: datetime | None = OLD,
+    written_at: datetime = WRITTEN,
+    record_id: str = "1",
+    response_id: str | None = None,
 ) -> LastWrite:
-    return LastWrite("hubspot", "contact", record_id, "nps_score", text, as_of, written_at)
+    return LastWrite("hubspot", "contact", record_id, "nps_score", text, as_of, written_at, response_id)
 
 
 def observed(text: str | None, at: datetime = PULLED) -> Observed:
@@ -113,6 +117,16 @@ def test_a_decision_says_what_stands_there_what_is_wanted_and_by_which_answer(pl
     )
 
 
+@pytest.mark.parametrize("on_delete", ["keep", "clear"])
+def test_an_answer_whose_date_is_corrected_is_not_gone(plan: MakePlan, on_delete: str) -> None:
+    corrected, last = wanted("9", day(2)), wrote("3", response_id="answer of 1")
+    (decision,) = plan(corrected, observed("3"), last, field={"on_delete": on_delete}).decisions
+    assert (decision.decision, decision.reason) == (
+        "write",
+        "Our last value stands there, and another one is wanted now.",
+    )
+
+
 def test_nothing_is_decided_about_records_of_people_who_never_answered(plan: MakePlan) -> None:
     assert plan(observed("5"), Observed("2")).decisions == []
 
@@ -182,7 +196,9 @@ def test_fields_that_are_not_configured_any_more_are_left_alone(plan: MakePlan) 
 
 
 @pytest.mark.parametrize(
-    "field", [{"field": "configured_after_the_publication"}, {"survey_type": "transactional"}], ids=str
+    "field",
+    [{"field": "configured_after_the_publication"}, {"survey_type": "transactional"}, {"value": "category"}],
+    ids=str,
 )
 def test_a_field_of_which_the_publication_knows_nothing_is_left_alone(plan: MakePlan, field: dict[str, str]) -> None:
     rows = [wanted("9"), observed("9"), wrote("9"), Answer("a", "nowhere", survey_type="transactional")]
@@ -193,6 +209,8 @@ def test_what_was_read_back_counts_instead_of_what_was_pulled(plan: MakePlan) ->
     read = Seen("hubspot", "contact", "1", "nps_score", "5", day(12))
     edited = plan(wanted("9"), observed("3"), wrote("3"), seen=[read])
     assert [(one.old, one.decision) for one in edited.decisions] == [("5", "conflict")]
+    ahead = wrote("3", written_at=day(13))  # the destination's clock is ahead of ours
+    assert [one.decision for one in plan(wanted("9"), observed("3"), ahead, seen=[read]).decisions] == ["conflict"]
     emptied = dataclasses.replace(read, text=None)
     assert [one.decision for one in plan(wanted("9"), observed("9"), seen=[emptied]).decisions] == ["write"]
 

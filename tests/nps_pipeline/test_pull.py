@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,17 @@ from nps_pipeline.execute import Exit
 from nps_pipeline.landing import list_loads
 from nps_pipeline.publications import current
 from nps_pipeline.pull import StreamOutcome, declared_streams, pull_crm
-from sandbox.serve import Sandbox, start
+from sandbox.serve import Sandbox
+from tests.connectors.scripted import Reply, Scripted
 from tests.nps_pipeline.pipeline import Pipeline
 
+SKIPPED = "HubSpot was skipped: there are no credentials for it. Set HUBSPOT_ACCESS_TOKEN (access token)."
 SYNC = {"hubspot": {"contact": {"fields": {"score": {"to": "nps_score"}}}}}
-
-
-@pytest.fixture(scope="module")
-def crms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
-    with start(tmp_path_factory.mktemp("crms"), 7, date(2026, 11, 22)) as running:
-        yield running
 
 
 @pytest.fixture
 def pipeline(tmp_path: Path, crms: Sandbox) -> Pipeline:
+    crms.control["hubspot"].reset()
     return Pipeline(
         tmp_path, configuration={"version": 1, "sources": {"hubspot": {}}}, environment=crms.environment_for()
     )
@@ -88,7 +85,7 @@ def test_a_source_without_credentials_is_skipped_and_said_so(pipeline: Pipeline)
     outcome = pull(pipeline, "contacts")["contacts"]
 
     assert outcome.problem is None
-    assert outcome.skipped == "HubSpot was skipped: there are no credentials for it. Set HUBSPOT_ACCESS_TOKEN."
+    assert outcome.skipped == SKIPPED
     assert not pipeline.home.landing.exists()
 
 
@@ -107,6 +104,65 @@ def test_a_source_that_fails_keeps_its_last_landed_data(pipeline: Pipeline) -> N
     assert manifests(pipeline, "contacts") == before
 
 
+def test_a_stream_is_pulled_anew_once_even_where_that_brings_no_new_row(pipeline: Pipeline) -> None:
+    """Zendesk serves whole records whatever is asked for, so that another field to observe changes no payload."""
+    pipeline.configuration["sources"] = {"zendesk": {}}
+    modes = [outcome.mode for _, outcome in pull_crm(pipeline.settings(), "zendesk", ["users"])]
+    pipeline.configuration["sync"] = {"zendesk": {"user": SYNC["hubspot"]["contact"]}}
+
+    outcomes = [outcome for _ in range(2) for _, outcome in pull_crm(pipeline.settings(), "zendesk", ["users"])]
+
+    assert [*modes, *(outcome.mode for outcome in outcomes)] == ["full", "full", "incremental"]
+    assert [outcome.rows for outcome in outcomes] == [0, 0]
+    assert len(list_loads(pipeline.home, "zendesk", "users")) == 2
+
+
+OK = Reply({"results": []})
+CUT_TEXT = r'{"results": [{"id": "5", "updatedAt": "2026-03-01T09:00:00Z", "properties": {"name": "Ada \ud83d"}}]}'
+
+
+@pytest.fixture
+def scripted(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Scripted]]:
+    """The HubSpot of the pipeline becomes a server that gives these replies; nothing waits."""
+    monkeypatch.setattr("connectors.http.sleep", lambda _: None)
+    with ExitStack() as running:
+
+        def begin(*replies: Reply) -> Scripted:
+            server = running.enter_context(Scripted(replies))
+            pipeline.environment = {**pipeline.environment, "HUBSPOT_BASE_URL": server.url}
+            return server
+
+        yield begin
+
+
+def test_a_stream_that_fails_keeps_no_other_stream_of_a_source_that_answers(
+    pipeline: Pipeline, scripted: Callable[..., Scripted]
+) -> None:
+    scripted(*[Reply(b"", 500)] * 5, OK)
+
+    outcomes = pull(pipeline, "contacts", "companies")
+
+    assert "answered 500 when listing contacts" in str(outcomes["contacts"].problem)
+    assert (outcomes["companies"].problem, outcomes["companies"].mode) == (None, "full")
+
+
+def test_a_source_that_does_not_answer_is_not_waited_for_by_every_stream(
+    pipeline: Pipeline, scripted: Callable[..., Scripted]
+) -> None:
+    server = scripted(Reply(b"", 500))
+
+    outcomes = pull(pipeline, "contacts", "companies", "feedback_submissions")
+
+    assert [str(outcome.problem).count("was not tried again") for outcome in outcomes.values()] == [0, 1, 1]
+    assert len(server.asked) == 10  # one page and one check, five times each
+
+
+def test_a_text_that_was_cut_inside_an_emoji_is_landed(pipeline: Pipeline, scripted: Callable[..., Scripted]) -> None:
+    scripted(Reply(CUT_TEXT), OK)
+
+    assert (pull(pipeline, "companies")["companies"].rows, len(manifests(pipeline, "companies"))) == (1, 1)
+
+
 def test_a_required_source_that_fails_blocks_publishing(pipeline: Pipeline) -> None:
     pipeline.configuration["sources"] = {"hubspot": {"required": True}}
     pipeline.environment = {}
@@ -114,5 +170,5 @@ def test_a_required_source_that_fails_blocks_publishing(pipeline: Pipeline) -> N
     result = pipeline.run()
 
     assert (result.exit, result.published) == (Exit.FAILED, None)
-    assert result.problems == ("HubSpot was skipped: there are no credentials for it. Set HUBSPOT_ACCESS_TOKEN.",)
+    assert result.problems == (SKIPPED,)
     assert current(pipeline.home) is None

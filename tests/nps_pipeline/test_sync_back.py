@@ -265,7 +265,7 @@ def test_a_write_in_doubt_takes_effect_once(world: World, applied: bool) -> None
     )
     second = world.sync()
     assert second.problems == []
-    assert world.hubspot.reads == [["1", "2"]]
+    assert world.hubspot.reads[2:3] == [["1", "2"]]  # after the looks of the first sync
     assert world.hubspot.pushes[1:] == ([["3"]] if applied else [["1", "2"], ["3"]])
     assert world.hubspot.records == HUBSPOT_DONE
     assert set(stored(world.home).values()) == {"CONFIRMED"}

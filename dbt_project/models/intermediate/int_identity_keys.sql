@@ -6,14 +6,14 @@ with responses as (
         responses.source_record_id,
         responses.first_landed_at,
         {{ record_key('responses') }} as record_key,
-        responses.state <> 'deleted' as is_live,
+        responses.state in ('usable', 'quarantined') as is_live,
         lower(trim(responses.email)) as email,
         trim(responses.respondent_id) as respondent_id,
         responses.person_record_id,
         {{ reference_key('responses.source_system', 'responses.person_stream', 'responses.person_record_id') }}
             as person_key
     from {{ ref('int_responses') }} as responses
-    where responses.state <> 'excluded'
+    where responses.is_answer
 ),
 
 people as (

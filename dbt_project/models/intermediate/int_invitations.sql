@@ -57,6 +57,7 @@ completed as (
 other_surveys as (
     select survey_id
     from {{ ref('int_responses') }}
+    where state <> 'deleted'
     group by survey_id
     having count(*) = count(*) filter (where reason in ('not_nps', 'other_metric'))
 ),

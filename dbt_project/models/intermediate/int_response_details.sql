@@ -3,6 +3,7 @@ select
     source_system,
     source_stream,
     source_record_id,
+    is_deleted,
     excluded_reason,
     quarantined_reason,
     comment,

@@ -10,9 +10,10 @@ with contents as (
         records.source_record_id,
         records.load_id,
         records.row_no,
-        records.is_deleted,
         records.first_load_id,
-        records.first_landed_at,
+        records.is_deleted or coalesce(details.is_deleted, false) as is_deleted,
+        -- A ticket is an answer from the moment on that it has a score.
+        coalesce(first_seen.landed_at, records.first_landed_at) as first_landed_at,
         responses.extracted_at,
         responses.native_id,
         responses.native_id_scope,
@@ -92,13 +93,12 @@ judged as (
     select
         *,
         case
-            when is_deleted then null
             when excluded_reason is not null then excluded_reason
             when metric_name = 'none' then 'not_nps'
             when metric_name <> 'nps' then 'other_metric'
             when scale_min <> 0 or scale_max <> 10 then 'other_metric'
-            when score_is_blank then without_score_reason
         end as exclusion,
+        case when score_is_blank then without_score_reason end as blank_exclusion,
         case
             when quarantined_reason is not null then quarantined_reason
             when score_is_blank then 'score_blank'
@@ -106,7 +106,7 @@ judged as (
             when score is null then {{ refused_score_reason('trim(score_text)') }}
             when responded_at_unreadable then 'responded_at_unreadable'
             when answered_at is null then 'responded_at_missing'
-            when answered_at > extracted_at + interval 1 day then 'responded_at_in_future'
+            when answered_at > extracted_at + interval '1 day' then 'responded_at_in_future'
             when answered_at < invited_at then 'responded_before_invited'
         end as defect
     from described
@@ -120,11 +120,13 @@ select
     row_no,
     case
         when is_deleted then 'deleted'
-        when exclusion is not null then 'excluded'
+        when coalesce(exclusion, blank_exclusion) is not null then 'excluded'
         when defect is not null then 'quarantined'
         else 'usable'
     end as state,
-    case when not is_deleted then coalesce(exclusion, defect) end as reason,
+    case when not is_deleted then coalesce(exclusion, blank_exclusion, defect) end as reason,
+    -- Not the state: what a record tells of a person must not come and go with a delete or an emptied score.
+    coalesce(exclusion, 'partial') = 'partial' and (blank_exclusion is null or first_seen_at is not null) as is_answer,
     first_load_id,
     first_landed_at,
     native_id,

@@ -25,8 +25,7 @@ salesforce_references as (
 questions as (
     select
         source_record_id as question_id,
-        kind,
-        name
+        kind
     from salesforce_references
     where source_stream = 'SurveyQuestion'
 ),
@@ -34,6 +33,7 @@ questions as (
 answers as (
     select
         source_record_id as answer_id,
+        is_deleted,
         status,
         completed_at,
         completed_at_unreadable,
@@ -97,8 +97,9 @@ joined as (
         answered_questions.source_system,
         answered_questions.source_stream,
         answered_questions.source_record_id,
+        -- Salesforce deletes the answered questions with their survey response, but need not serve them again.
+        answered_questions.is_deleted or coalesce(answers.is_deleted, false) as is_deleted,
         questions.kind as question_kind,
-        questions.name as question_text,
         answers.status,
         comments.comment,
         answers.language,
@@ -129,8 +130,7 @@ select
     source_system,
     source_stream,
     source_record_id,
-    question_kind,
-    question_text,
+    is_deleted,
     case
         when question_kind in ('Rating', 'Score', 'Slider', 'CSAT') then 'other_metric'
         when question_kind <> 'NPS' then 'not_nps'
