@@ -225,7 +225,7 @@ def test_doctor_is_content_with_a_good_home(asked: Ask) -> None:
 
     assert result.returncode == 0
     findings = json.loads(result.stdout)
-    subjects = ["settings", "home", "landing", "inbox", "publication", "suites", "dbt project"]
+    subjects = ["settings", "home", "landing", "inbox", "ledger", "publication", "suites", "dbt project"]
     assert [finding["subject"] for finding in findings] == subjects
     assert all(finding["problem"] is None for finding in findings)
 

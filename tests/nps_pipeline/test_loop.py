@@ -294,7 +294,7 @@ def test_what_fails_is_named_at_once_and_the_others_publish(
 ) -> None:
     monkeypatch.setattr("connectors.http.sleep", lambda _: None)
     configuration = copy.deepcopy(loop.pipeline.configuration)
-    configuration["sync"]["salesforce"]["contact"]["fields"]["category"]["spelling"] = {"promoter": "Fan"}
+    configuration["sync"]["salesforce"]["contact"]["fields"]["category"]["spelling"]["promoter"] = "Fan"
     wrong = {**loop.crms.environment, "HUBSPOT_BASE_URL": "http://127.0.0.1:9", "ZENDESK_TOKEN": ""}
     pipeline = Pipeline(tmp_path, now=loop.pipeline.now, configuration=configuration, environment=wrong)
     loop.crms.control["salesforce"].reset()

@@ -24,10 +24,15 @@ def test_the_demo_runs_the_loop_twice_and_says_where_to_look(home: Path) -> None
     done = demo(home)
 
     assert done.returncode == 0, done.stdout + done.stderr
-    first, second = done.stdout.split("== Second run", 1)
-    for words in ("NPS, all time", "95 % interval", "files.stores", "Quarantined", "score_not_available", "Published"):
+    first, second = done.stdout.split(" Second run, on the same state:", 1)
+    for words in (
+        *("NPS, all time", "95 % interval", "files.stores", "Quarantined", "score_not_available", "Published"),
+        *("hubspot.feedback_submissions", "salesforce.NPS_Response__c", "zendesk.tickets", "Last sync"),
+        "The CRMs took 4 write requests (salesforce 1, hubspot 2, zendesk 1).",
+    ):
         assert words in first
-    assert "Nothing new to publish: content, configuration, code and date are those of" in second
+    assert re.search(r"Published \S+: the same mart as \S+, with what the CRMs show by now\.", second)
+    assert "The CRMs took 0 write requests (salesforce 0, hubspot 0, zendesk 0): the mart is the same" in second
     assert len(re.findall(r"exit code 0, \d+ seconds", done.stdout)) == 2
     for place in ("publish/current/report.html", "publish/mart.duckdb"):
         assert (home / place).exists()
