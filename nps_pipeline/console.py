@@ -178,7 +178,8 @@ def print_plan(result: SyncResult, destination: str | None) -> None:
     )
     for one in result.destinations:
         if destination in (None, one.destination):
-            out.print(f"{one.destination}: {one.requests} write requests to send", markup=False)
+            cost = f"{one.requests} write requests to send, as many to read before them"
+            out.print(f"{one.destination}: {cost}", markup=False)
 
 
 def print_reasons(title: str, rows: Iterable[Mapping[str, Any]]) -> None:
