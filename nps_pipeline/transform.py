@@ -202,13 +202,13 @@ def dbt_models(declared_streams: DeclaredStreams) -> dg.AssetsDefinition:
 
 @contextmanager
 def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Leave no dbt behind that holds the working database, also when reading its events fails."""
+    """Leave no dbt behind that holds the working database when reading its events fails; else it ends by itself."""
     try:
         yield
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
+    except BaseException:
+        process.terminate()
+        process.wait()
+        raise
 
 
 def _with_row_counts(events: Iterable[Any], counts: Mapping[tuple[str, str], int]) -> Iterator[Any]:
