@@ -206,7 +206,7 @@ def _ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        process.terminate()
+        process.kill()  # a child may have inherited that SIGTERM is ignored; DuckDB survives this
         process.wait()
         raise
 
