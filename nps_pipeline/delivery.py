@@ -108,13 +108,27 @@ def look(session: Session, targets: Mapping[Place, Target], ops: Iterable[Op], c
     return seen
 
 
+def settle_late(ledger: Ledger, changed: Iterable[Seen]) -> None:
+    """Confirm what was sent earlier and arrived only after it was read back: some CRMs work off a batch later on.
+
+    Args:
+        ledger: Of this sync.
+        changed: What a look found, of the same records.
+    """
+    stands = {(one.destination, one.object, one.record_id, one.field): one for one in changed}
+    for op in ledger.under_way():
+        found = [stands.get((op.destination, op.object, op.record_id, name)) for name in op.fields]
+        if [one and one.text for one in found] == list(op.wanted.values()) and all(found):
+            ledger.settle([WriteResult(op.op_id, written_at=max(one.seen_at for one in found if one))])
+
+
 def _read_back(ledger: Ledger, session: Session, target: Target, ops: Sequence[Op], clock: Clock) -> list[Seen]:
     stands = _standing(session, target, ops)
     read_at = clock()
     applied = [op.op_id for op in ops if stands[op.op_id] == op.wanted]
     untouched = [op.op_id for op in ops if stands[op.op_id] == op.expected]
     ledger.settle([WriteResult(op_id, written_at=read_at) for op_id in applied])
-    ledger.back_to_planned(untouched)
+    ledger.not_arrived(untouched)
     ledger.supersede([op_id for op_id in stands if op_id not in {*applied, *untouched}])
     return _seen(ops, stands, read_at)
 
@@ -162,7 +176,7 @@ def deliver(ledger: Ledger, session: Session, targets: Mapping[Place, Target], o
             outcome = _push(session, targets[place], batch)
             ledger.settle(outcome.results)
             ledger.in_doubt(outcome.in_doubt)
-            ledger.back_to_planned(outcome.unsent)
+            ledger.not_sent(outcome.unsent)
             delivery.add(outcome)
     return delivery
 

@@ -173,8 +173,14 @@ class Ledger:
                     (op,) = self._ops("where op_id = ?", result.op_id)
                     ledger.executemany(_WRITTEN, _written_rows(op, written_at))
 
-    def back_to_planned(self, op_ids: Sequence[str]) -> None:
-        """Note that none of these ops was applied: they are to be sent, if they are still wanted."""
+    def not_sent(self, op_ids: Sequence[str]) -> None:
+        """Note that none of these ops was applied nor ever will be: they are to be sent, if they are still wanted."""
+        self._move(op_ids, "PLANNED")
+        with self._writing() as ledger:
+            ledger.executemany("update op set batch_id = null where op_id = ?", [(op_id,) for op_id in op_ids])
+
+    def not_arrived(self, op_ids: Sequence[str]) -> None:
+        """Note that these ops were sent and are not applied so far: they are to be sent, if they are still wanted."""
         self._move(op_ids, "PLANNED")
 
     def in_doubt(self, op_ids: Sequence[str]) -> None:
@@ -191,6 +197,10 @@ class Ledger:
             ledger.execute("update op set state = 'UNKNOWN' where state = 'SENDING'")
 
     # --- anybody reads ---
+
+    def under_way(self) -> list[Op]:
+        """The ops that were sent, were not applied when they were read back, and may have been applied since."""
+        return self._ops("where state = 'PLANNED' and batch_id is not null order by destination, object, record_id")
 
     def unknown(self) -> list[Op]:
         """The ops of which nobody knows whether they were applied, also those that a dead sync was sending."""

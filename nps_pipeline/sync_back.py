@@ -16,7 +16,7 @@ from connectors.base import Session, Target
 from connectors.errors import ConfigError
 from expectations.verdict import has_passed
 from nps_pipeline import publications
-from nps_pipeline.delivery import Delivery, UnreachableError, deliver, look, reason_of, recover
+from nps_pipeline.delivery import Delivery, UnreachableError, deliver, look, reason_of, recover, settle_late
 from nps_pipeline.errors import PipelineError
 from nps_pipeline.home import Home
 from nps_pipeline.keys import GROUPS, PROBLEMS, PUBLISHED_MART, SYNC_BACK
@@ -171,6 +171,7 @@ def _applied(
             ready.append(name)
             changed += found
     if changed:  # since the pull behind the mart: the policies decide on what stands there now
+        settle_late(ledger, changed)
         plan = make_plan(publication.mart, ledger.last_writes(), outlets.fields, _latest([*seen, *changed]))
         work = _work(plan)
     ledger.record_plan(

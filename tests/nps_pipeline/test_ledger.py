@@ -115,7 +115,7 @@ def test_what_was_being_sent_is_in_doubt_until_it_is_read_back(home: Home, ledge
     assert ledger.unknown() == [op("1"), op("2"), op("3")]
 
     ledger.settle([WriteResult(op("1").op_id)])
-    ledger.back_to_planned([op("2").op_id])
+    ledger.not_arrived([op("2").op_id])
     ledger.supersede([op("3").op_id])
     assert stored(home) == {"1": "CONFIRMED", "2": "PLANNED", "3": "SUPERSEDED", "4": "PLANNED"}
     assert ledger.unknown() == []
@@ -146,7 +146,8 @@ def test_a_sync_that_was_overtaken_writes_nothing_more(home: Home, ledger: Ledge
     attempts = [
         lambda: ledger.mark_sending(ids, "batch"),
         lambda: ledger.settle([WriteResult(ids[0])]),
-        lambda: ledger.back_to_planned(ids),
+        lambda: ledger.not_sent(ids),
+        lambda: ledger.not_arrived(ids),
         lambda: ledger.in_doubt(ids),
         lambda: ledger.supersede(ids),
         ledger.doubt_all_sending,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import pytest
 
-from connectors.errors import RetryableError
+from connectors.base import Kind, Target
+from connectors.errors import InDoubtError, RetryableError
 from nps_pipeline.home import Home
+from nps_pipeline.ledger import read_ledger
 from tests.nps_pipeline.crm_double import Crm, empty
 from tests.nps_pipeline.sync_marts import SCORE, Observed, Wanted, day
 from tests.nps_pipeline.test_sync_back import IN_ZENDESK, World, in_zendesk
@@ -51,3 +54,31 @@ def test_a_destination_that_cannot_be_looked_at_is_not_written_and_stops_no_othe
 def test_a_record_that_was_deleted_after_the_pull_is_refused_by_its_crm(edited: World) -> None:
     del edited.hubspot.records["1"]
     assert edited.sync().destinations[0].rejected == {"NOT_FOUND": 1}
+
+
+class LateCrm(Crm):
+    """A CRM that works off the batch it took only after it was asked about it: it stands in for a queue of jobs."""
+
+    def read_back(
+        self, target: Target, record_ids: Sequence[str], fields: Mapping[str, Kind]
+    ) -> Mapping[str, Mapping[str, str | None]]:
+        found = super().read_back(target, record_ids, fields)
+        if self.pushes:
+            self.records["1"] = {"nps_score": "9"}
+        return found
+
+
+@pytest.mark.parametrize(("wanted", "decision"), [("9", "no_op"), ("5", "write")])
+def test_a_write_in_doubt_that_arrives_after_it_was_read_back_is_ours(home: Home, wanted: str, decision: str) -> None:
+    crm = LateCrm(empty("1"), fails=[(False, InDoubtError("It did not answer."))])
+    world = World(home, crm, Crm({}), fields=[SCORE])
+    world.publish(Wanted("1", "9"))
+    assert world.sync().destinations[0].unknown == 1
+
+    world.publish(Wanted("1", wanted, day(22)))
+    result = world.sync()
+    assert {one.decision for one in result.plan.decisions} == {decision}
+    assert crm.records["1"] == {"nps_score": wanted}
+    with read_ledger(home) as ledger:
+        assert ledger
+        assert [one.text for one in ledger.last_writes()] == [wanted]
