@@ -166,10 +166,27 @@ class Deduplication(_Section):
     )
 
 
+class Gate(_Section):
+    """What the gate asks besides the suites that ship."""
+
+    shrink_floor: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="A full pull that serves less than this share of the records known to be live blocks publishing, "
+        "until `nps run --accept-shrink`. 0 switches this off.",
+    )
+    suites: Annotated[str, Field(min_length=1)] | None = Field(
+        None, description="Folder of your own suites (`*.yaml`), relative to this file. They are judged with the rest."
+    )
+
+
 class Publishing(_Section):
     """How publications are kept."""
 
-    keep: int = Field(10, ge=1, description="How many publications stay on disk, the current one included.")
+    keep: int = Field(
+        10, ge=2, description="How many publications stay on disk, the current one and one to go back to included."
+    )
 
 
 class Schedule(_Section):
@@ -295,6 +312,7 @@ class Configuration(_Section):
     )
     deduplication: Deduplication = Field(default_factory=Deduplication)
     sync: Sync = Field(default_factory=Sync)
+    gate: Gate = Field(default_factory=Gate)
     publish: Publishing = Field(default_factory=Publishing)
     schedule: Schedule = Field(default_factory=Schedule)
 

@@ -50,6 +50,7 @@ _NULL = {"type": "null"}
 _WORDS = {
     "string": "text",
     "integer": "whole number",
+    "number": "number",
     "boolean": "`true` or `false`",
     "date": "date",
     "date-time": "date and time",

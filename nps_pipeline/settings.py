@@ -206,6 +206,8 @@ _WORDING = {
     "missing": "is missing; add it",
     "literal_error": "must be {expected}",
     "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "float_type": "must be a number",
     "string_type": "must be text; put it in quotes",
     "string_too_short": "must not be empty",
     "string_pattern_mismatch": "must have the form {pattern}",

@@ -86,7 +86,7 @@ WRONG: list[tuple[str, str | dict[str, Any], str]] = [
         "unknown key like no other",
         "version: 1\ndispatch: {}",
         (
-            "dispatch: unknown key; known here: deduplication, publish, reporting, schedule, sources, surveys, sync, "
+            "dispatch: unknown key; known here: deduplication, gate, publish, reporting, schedule, sources, surveys, sync, "
             "version."
         ),
     ),
@@ -105,7 +105,7 @@ WRONG: list[tuple[str, str | dict[str, Any], str]] = [
     ("text for a number", 'version: 1\nreporting: {min_n: "3"}', "reporting.min_n: must be a whole number."),
     ("fraction", "version: 1\nreporting: {min_n: 2.5}", "reporting.min_n: must be a whole number."),
     ("yes for a number", "version: 1\nreporting: {min_n: yes}", "reporting.min_n: must be a whole number."),
-    ("too small", "version: 1\npublish: {keep: 0}", "publish.keep: must be at least 1."),
+    ("too small", "version: 1\npublish: {keep: 0}", "publish.keep: must be at least 2."),
     ("number for text", "version: 1\nreporting: {timezone: 2}", "reporting.timezone: must be text; put it in quotes."),
     ("no list", "version: 1\ndeduplication: {order: files}", "deduplication.order: must be a list such as [a, b]."),
     ("no section", "version: 1\nreporting: 5", "reporting: must hold keys and values; add some or remove it."),
