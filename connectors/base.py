@@ -10,7 +10,8 @@ from typing import Any, Literal, Protocol
 Role = Literal["response", "invitation", "person", "account", "event", "reference"]
 Mode = Literal["incremental", "full", "reconcile", "file"]
 Kind = Literal["number", "text", "date", "datetime"]
-Cursor = Mapping[str, Any]
+# Where the next pull resumes: each value is ISO 8601 text or Unix seconds, and none is later than what was served.
+Cursor = Mapping[str, str | int]
 
 
 @dataclass(frozen=True, slots=True)

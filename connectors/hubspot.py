@@ -141,7 +141,7 @@ class HubSpotSession:
         cursor, which stays behind the server's clock at the start.
         """
         began, clock = monotonic(), None
-        before = parse_moment(cursor["modified"]) if cursor else _NEVER
+        before = parse_moment(str(cursor["modified"])) if cursor else _NEVER
         since = before - min(overlap, before - _NEVER)
         newest = before
         for records in self._searched(stream, since) if cursor else self._listed(stream, archived=False):

@@ -214,7 +214,7 @@ class SalesforceSession:
         """Serve records in the order of their last change, deleted ones included."""
         paths = requested_fields(stream.fields, "$.") + requested_fields(stream.written, "$.")
         columns = list(dict.fromkeys([*SYSTEM_COLUMNS, *paths]))
-        before = parse_moment(cursor[CURSOR]) if cursor else EVER
+        before = parse_moment(str(cursor[CURSOR])) if cursor else EVER
         since = f"WHERE SystemModstamp >= {moment_text(before - min(overlap, before - EVER))} " if cursor else ""
         newest, clock = before, None
         for rows, done in self._rows(stream.name, columns, f"{since}ORDER BY SystemModstamp, Id", deleted=True):

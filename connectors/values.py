@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from connectors.base import Kind
+from connectors.base import Cursor, Kind
 
 
 def field_text(kind: Kind, raw: Any) -> str | None:
@@ -41,6 +41,12 @@ def parse_moment(text: str) -> datetime:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError:
         raise ValueError("a moment outside the years 1 to 9999") from None
+
+
+def latest_moment(cursor: Cursor) -> datetime | None:
+    """The latest point in time that a cursor names; None for an empty one. Raises ``ValueError``."""
+    moments = [datetime.fromtimestamp(at, UTC) if isinstance(at, int) else parse_moment(at) for at in cursor.values()]
+    return max(moments, default=None)
 
 
 def moment_text(moment: datetime) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connectors.base import Kind
-from connectors.values import field_text, moment_text, parse_moment
+from connectors.values import field_text, latest_moment, moment_text, parse_moment
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,16 @@ def test_moments_are_read_into_utc() -> None:
 def test_moments_are_written_in_whole_seconds_of_utc() -> None:
     moment = datetime(2026, 3, 1, 10, 30, 0, 999_000, tzinfo=timezone(timedelta(hours=1)))
     assert moment_text(moment) == "2026-03-01T09:30:00Z"
+
+
+@pytest.mark.parametrize(
+    ("cursor", "latest"),
+    [
+        ({}, None),
+        ({"modified": "2026-03-01T09:30:00Z"}, datetime(2026, 3, 1, 9, 30, tzinfo=UTC)),
+        ({"time": 1_772_357_400}, datetime(2026, 3, 1, 9, 30, tzinfo=UTC)),
+        ({"a": "2026-03-01T09:30:00Z", "b": "2026-03-01T11:00:00+01:00"}, datetime(2026, 3, 1, 10, tzinfo=UTC)),
+    ],
+)
+def test_the_latest_moment_of_a_cursor(cursor: dict[str, str | int], latest: datetime | None) -> None:
+    assert latest_moment(cursor) == latest
