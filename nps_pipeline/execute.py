@@ -12,7 +12,7 @@ import dagster as dg
 
 from nps_pipeline import home, instance
 from nps_pipeline.automation import JOB
-from nps_pipeline.keys import LANDED_FILES, OUTCOME, PUBLISHED_MART, SYNC_BACK, told_problems
+from nps_pipeline.keys import LANDED_FILES, OUTCOME, PUBLISHED_MART, RAW, SYNC_BACK, told_problems
 from nps_pipeline.settings import Settings
 
 
@@ -39,7 +39,12 @@ class RunResult:
 
 
 def run_job(
-    settings: Settings, definitions: dg.Definitions, *, only: str | None = None, sync: str = "configured"
+    settings: Settings,
+    definitions: dg.Definitions,
+    *,
+    only: str | None = None,
+    sync: str = "configured",
+    accept_shrink: bool = False,
 ) -> RunResult:
     """Run the whole job in this process, holding the run lock.
 
@@ -48,6 +53,7 @@ def run_job(
         definitions: From ``build_defs``.
         only: Pull this source alone; the others keep their last landed data.
         sync: What sync-back does: configured (as nps.yaml says), plan, apply or off.
+        accept_shrink: Whether the full pulls landed by then serve enough, however little that is.
 
     Raises:
         HomeLockedError: Another run is at work.
@@ -61,7 +67,7 @@ def run_job(
                 instance=dagster_instance,
                 raise_on_error=False,
                 asset_selection=None if only is None else _pulling_only(job, only),
-                run_config={"loggers": {"console": {}}, **_sync_config(sync)},
+                run_config={"loggers": {"console": {}}, "ops": {**_sync_config(sync), **_raw_config(accept_shrink)}},
             )
         published = _told_of_publishing(result.all_events)
         return RunResult(
@@ -74,7 +80,11 @@ def run_job(
 
 
 def _sync_config(mode: str) -> dict[str, Any]:
-    return {} if mode == "configured" else {"ops": {SYNC_BACK.to_python_identifier(): {"config": {"mode": mode}}}}
+    return {} if mode == "configured" else {SYNC_BACK.to_python_identifier(): {"config": {"mode": mode}}}
+
+
+def _raw_config(accept_shrink: bool) -> dict[str, Any]:
+    return {RAW: {"config": {"accept_shrink": True}}} if accept_shrink else {}
 
 
 def _pulling_only(job: dg.JobDefinition, source: str) -> list[dg.AssetKey]:

@@ -6,6 +6,7 @@ import dagster as dg
 
 LANDED_FILES = dg.AssetKey(["landing", "files"])
 PUBLISHED_MART = dg.AssetKey("published_mart")
+RAW = "raw"  # the step that pins the loads
 SYNC_BACK = dg.AssetKey("sync_back")
 OUTCOME = dg.AssetKey("outcome")
 
@@ -21,8 +22,8 @@ GROUPS = {
     "sync": "h_sync",
     "outcome": "i_outcome",
 }
-# What an operator is told about a source that failed or a file that was refused: a JSON list of sentences in the
-# metadata of the pull assets, from which the outcome of the run is made.
+# What an operator is told about a source that failed, a file that was refused or a publication that is held: a JSON
+# list of sentences in the metadata of the assets, from which the outcome of the run is made.
 PROBLEMS = "problems"
 
 

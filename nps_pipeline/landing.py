@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.base import Budget, Mode, Page, Record
+from nps_pipeline.comparison import LISTINGS, Comparison, compare
 from nps_pipeline.home import Home, fsync_directory, fsync_file, lock
 from nps_pipeline.manifest import LandedFile, LandingError, Manifest, Part, place, read_manifest, write_manifest
 
@@ -56,6 +57,8 @@ class LoadRequest:
     """What a new load is to be: the stream it belongs to and what its manifest says besides the rows.
 
     ``replaces`` names load ids (of any stream of the source) whose rows this load supersedes as a whole.
+    ``source_count`` asks the source for its own count, after the last page. ``pulled_until``: what changed before this
+    moment had been pulled before, so that a reconcile can tell what was missed.
     """
 
     source: str
@@ -65,7 +68,8 @@ class LoadRequest:
     mapping_hash: str
     file: LandedFile | None = None
     replaces: Sequence[str] = ()
-    source_count: int | None = None
+    source_count: Callable[[], int | None] = lambda: None
+    pulled_until: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,9 @@ def land(home: Home, request: LoadRequest, pages: Iterable[Page]) -> LandingResu
 
     A row that equals its record's latest landed version (record_id, source_version, is_deleted, payload) is counted as
     re-read and not landed again; loads that this one or another replaces do not count. With no new row and an unmoved
-    cursor there is no load, unless the cursor now holds for another mapping. Memory is bounded by the page.
+    cursor there is no load, unless the cursor now holds for another mapping, or it is a reconcile, whose count is news.
+    A reconcile lists everything: a record that was live and is not listed any more is landed as deleted. Memory is
+    bounded by the page.
 
     Args:
         home: The state directory.
@@ -125,14 +131,15 @@ def land(home: Home, request: LoadRequest, pages: Iterable[Page]) -> LandingResu
         scratch = _fresh_scratch(home, request, load_id)
         try:
             draft = _write_part(scratch, pages, started)
-            reread = _drop_reread(scratch, [load for load in earlier if load.manifest.load_id not in replaced])
+            source_count = request.source_count()
+            compared = _compared(request, scratch / _PART, earlier, replaced)
             cursor_before = earlier[-1].manifest.cursor_after if earlier else {}
             cursor_after = draft.cursor or cursor_before
-            rows = draft.rows - reread.rows
+            rows = draft.rows - compared.reread + compared.unlisted
             asked_before = earlier[-1].manifest.mapping_hash if earlier else ""
             moved = cursor_after != cursor_before or (cursor_after and request.mapping_hash != asked_before)
-            if rows == 0 and not moved and not request.replaces:
-                return LandingResult(None, reread.rows, draft.requests, draft.bytes, draft.budget)
+            if rows == 0 and not moved and not request.replaces and request.mode != "reconcile":
+                return LandingResult(None, compared.reread, draft.requests, draft.bytes, draft.budget)
             manifest = Manifest(
                 load_id=load_id,
                 load_seq=1 + max((load.manifest.load_seq for load in earlier), default=0),
@@ -142,9 +149,9 @@ def land(home: Home, request: LoadRequest, pages: Iterable[Page]) -> LandingResu
                 cursor_before=cursor_before,
                 cursor_after=cursor_after,
                 rows=rows,
-                reread_rows=reread.rows,
-                deleted_rows=draft.deleted_rows - reread.deleted_rows,
-                source_count=request.source_count,
+                reread_rows=compared.reread,
+                deleted_rows=draft.deleted_rows - compared.reread_deletes + compared.unlisted,
+                source_count=source_count,
                 requests=draft.requests,
                 bytes=draft.bytes,
                 started_at=started.isoformat(),
@@ -155,9 +162,13 @@ def land(home: Home, request: LoadRequest, pages: Iterable[Page]) -> LandingResu
                 file=request.file,
                 replaces=tuple(request.replaces),
                 api_budget=asdict(draft.budget) if draft.budget else None,
+                live_records=compared.live if request.mode in LISTINGS else None,
+                live_before=compared.live_before if request.mode in LISTINGS else None,
+                late_rows=compared.late if request.mode == "reconcile" else None,
+                unlisted_rows=compared.unlisted if request.mode == "reconcile" else None,
             )
             load = _make_visible(home, scratch, manifest)
-            return LandingResult(load, reread.rows, draft.requests, draft.bytes, draft.budget)
+            return LandingResult(load, compared.reread, draft.requests, draft.bytes, draft.budget)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
@@ -212,87 +223,16 @@ def _batch(records: Sequence[Record], first_row_no: int, extracted_at: datetime)
     )
 
 
-def _drop_reread(scratch: Path, earlier: Sequence[Load]) -> _Tally:
-    """Rewrite the part without the rows that equal their record's latest landed version; count them."""
-    landed = [(str(part), load.manifest.load_seq) for load in earlier for part in load.parts]
-    if not landed:
-        return _Tally()
-    part, kept, spill = scratch / _PART, scratch / "kept.parquet", scratch / "spill"
-    config: dict[str, Any] = {"temp_directory": str(spill), "memory_limit": "128MB", "threads": 2}
-    with duckdb.connect(":memory:", config=config) as connection:
-        try:
-            _find_reread(connection, part, landed)
-        except duckdb.Error:
-            for load in earlier:  # a damaged part is named; anything else is no user's mistake
-                verify(load)
-            raise
-        rows, deleted = connection.execute("select count(*), count(*) filter (is_deleted) from reread").fetchall()[0]
-        if rows:
-            connection.execute(
-                f"""
-                copy (
-                    select * from read_parquet({_literal(part)}) where row_no not in (select row_no from reread)
-                ) to {_literal(kept)} (format parquet, compression zstd, row_group_size 5000)
-                """
-            )
-            kept.replace(part)
-    shutil.rmtree(spill, ignore_errors=True)
-    return _Tally(rows=rows, deleted_rows=deleted)
-
-
-def _find_reread(connection: duckdb.DuckDBPyConnection, part: Path, landed: Sequence[tuple[str, int]]) -> None:
-    """Make the table ``reread``. Payloads are compared by their hash, so that none is held in memory."""
-    connection.execute("create table landed_parts (path varchar, load_seq bigint)")
-    connection.executemany("insert into landed_parts values (?, ?)", landed)
-    connection.execute(
-        """
-        create table served as
-        select record_id, source_version, is_deleted, row_no, unhex(sha256(payload)) as payload_hash
-        from read_parquet($part)
-        """,
-        {"part": str(part)},
-    )
-    connection.execute(
-        """
-        create table latest as
-        select old.record_id, old.source_version, old.is_deleted, old.payload_hash
-        from (
-            select record_id, source_version, is_deleted, row_no, filename, unhex(sha256(payload)) as payload_hash
-            from read_parquet($paths, filename = true)
-            where record_id in (select record_id from served)
-        ) as old
-        inner join landed_parts on landed_parts.path = old.filename
-        qualify row_number() over (
-            partition by old.record_id
-            order by old.source_version desc nulls last, landed_parts.load_seq desc, old.row_no desc
-        ) = 1
-        """,
-        {"paths": [path for path, _ in landed]},
-    )
-    # A row that follows another version of the same age in its own load must land, or that one would stay the latest.
-    connection.execute(
-        """
-        create table reread as
-        select row_no, is_deleted
-        from (
-            select
-                served.row_no,
-                served.is_deleted,
-                bool_and(served.is_deleted = latest.is_deleted and served.payload_hash = latest.payload_hash) over (
-                    partition by served.record_id order by served.row_no rows unbounded preceding
-                ) as is_reread
-            from served
-            inner join latest
-                on latest.record_id = served.record_id
-                and latest.source_version is not distinct from served.source_version
-        )
-        where is_reread
-        """
-    )
-
-
-def _literal(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+def _compared(request: LoadRequest, part: Path, earlier: Sequence[Load], replaced: set[str]) -> Comparison:
+    """Leave in a part what is new; a damaged part of an earlier load is named."""
+    counted = [load for load in earlier if load.manifest.load_id not in replaced]
+    landed = [(path, load.manifest.load_seq) for load in counted for path in load.parts]
+    try:
+        return compare(part, landed, request.mode, request.pulled_until)
+    except duckdb.Error:
+        for load in counted:  # anything but a damaged part is no user's mistake
+            verify(load)
+        raise
 
 
 def _seal_parts(scratch: Path, rows: int) -> tuple[Part, ...]:

@@ -39,7 +39,13 @@ class Part:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What one load brought: written last, read by every later stage."""
+    """What one load brought: written last, read by every later stage.
+
+    Of a pull of everything, ``live_records`` are the live records that it listed, also those that were landed before,
+    and ``live_before`` those that were landed as live before it; None of other pulls. ``source_count``: how many the
+    source itself counts. Of a reconcile, ``late_rows`` should have been in an earlier pull, and ``unlisted_rows`` are
+    the deletes of records that it did not list.
+    """
 
     load_id: str
     load_seq: int
@@ -62,6 +68,10 @@ class Manifest:
     file: LandedFile | None = None
     replaces: Sequence[str] = ()
     api_budget: Mapping[str, Any] | None = None
+    live_records: int | None = None
+    live_before: int | None = None
+    late_rows: int | None = None
+    unlisted_rows: int | None = None
     schema_version: int = SCHEMA_VERSION
 
 

@@ -1,7 +1,5 @@
 """Pull: what the sources serve becomes loads; each source by itself, so that one that fails stops no other."""
 
-import hashlib
-import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -15,6 +13,7 @@ from connectors.config import ways_to_log_in
 from connectors.errors import ConnectorError, RetryableError
 from connectors.registry import discover
 from nps_pipeline import __version__, inbox, landing
+from nps_pipeline.declaration import asked_for
 from nps_pipeline.keys import GROUPS, LANDED_FILES, PROBLEMS, landed
 from nps_pipeline.landing import LandingResult, LoadRequest
 from nps_pipeline.progress import tell
@@ -98,7 +97,7 @@ def _pull_stream(settings: Settings, session: Session, stream: Stream) -> tuple[
         What became of it; and the error where the whole source is unavailable, so that no other stream need wait too.
         A source that answers a check is not: one stream that fails in every run must not keep the others away.
     """
-    asked = _asked_for(stream)
+    asked = asked_for(stream)
     loads = landing.list_loads(settings.home, stream.source, stream.name)
     cursor = loads[-1].manifest.cursor_after if loads and loads[-1].manifest.mapping_hash == asked else {}
     request = LoadRequest(
@@ -126,12 +125,6 @@ def _answers(session: Session) -> bool:
     except ConnectorError as error:
         return not isinstance(error, RetryableError)
     return True
-
-
-def _asked_for(stream: Stream) -> str:
-    """Hash of the fields that a pull asks for: with another one, rows landed before lack what is asked for now."""
-    paths = sorted({*stream.fields.values(), *stream.written.values()})
-    return hashlib.sha256(json.dumps(paths).encode()).hexdigest()[:16]
 
 
 @dg.asset(

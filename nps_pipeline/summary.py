@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nps_pipeline.hold import read_hold
 from nps_pipeline.home import Home
 from nps_pipeline.ledger import read_ledger
 from nps_pipeline.publications import Publication
@@ -14,9 +15,16 @@ from nps_pipeline.warehouse import open_published, rows_as_dicts
 _CONSERVATION = """
 select
     source_system, source_stream, role, served, superseded, deleted, excluded, quarantined, duplicate, kept, current,
-    source_count
+    source_count, counted_live
 from conservation
 order by role <> 'response', source_system, source_stream
+"""
+_LOADS = """
+select
+    source_system, source_stream, load_id, mode, finished_at, manifest_rows, kept, current, quarantined, excluded,
+    duplicate, superseded, deleted, reread_rows
+from loads
+order by source_system, source_stream, load_seq
 """
 _SCORES = """
 select survey_type, responses, promoters, passives, detractors, nps, nps_low, nps_high, score_reason
@@ -40,7 +48,10 @@ order by all
 
 @dataclass(frozen=True)
 class Summary:
-    """The figures of one publication, lists of rows as the mart has them; and the last sync of every destination."""
+    """The figures of one publication, lists of rows as the mart has them; and the last sync of every destination.
+
+    ``held`` is the note that holds a publication, None while runs may publish.
+    """
 
     publication_id: str
     published_at: str
@@ -53,19 +64,28 @@ class Summary:
     excluded: list[dict[str, Any]]
     freshness: list[dict[str, Any]]
     sync: list[dict[str, Any]]
+    loads: list[dict[str, Any]]
+    held: dict[str, str] | None = None
 
     def as_json(self) -> str:
         """The same as JSON text."""
         return json.dumps(asdict(self), indent=1, default=str)
 
 
-def summarise(home: Home, publication: Publication) -> Summary:
+def summarise(home: Home, publication: Publication, *, loads: bool = False) -> Summary:
     """Read the figures of a publication.
+
+    Args:
+        home: The state directory.
+        publication: Whose mart is read.
+        loads: Whether to account for every load too; the list is empty otherwise.
 
     Raises:
         WarehouseError: Its file is missing or damaged.
         LedgerError: The ledger cannot be read.
+        HoldError: Which publication is held cannot be read.
     """
+    hold = read_hold(home)
     with open_published(publication.mart) as mart:
         return Summary(
             publication_id=publication.publication_id,
@@ -79,6 +99,8 @@ def summarise(home: Home, publication: Publication) -> Summary:
             excluded=rows_as_dicts(mart, _REASONS.format(table="excluded_responses")),
             freshness=rows_as_dicts(mart, _FRESHNESS),
             sync=_last_syncs(home),
+            loads=rows_as_dicts(mart, _LOADS) if loads else [],
+            held=asdict(hold) if hold else None,
         )
 
 

@@ -1,11 +1,11 @@
 """Transform: pin the loads of this run, copy them into the working database, build the dbt project on them."""
 
-import hashlib
 import json
 import secrets
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 
 from connectors.base import Stream
-from nps_pipeline import landing, project, warehouse
-from nps_pipeline.keys import GROUPS, table
+from nps_pipeline import landing, project, shrink, warehouse
+from nps_pipeline.declaration import declaration, fields_hash
+from nps_pipeline.ingest import DeclaredRows, RunParameters, ingest
+from nps_pipeline.keys import GROUPS, RAW, table
 from nps_pipeline.landing import Load
 from nps_pipeline.progress import tell
 from nps_pipeline.resources import Run
@@ -24,6 +26,7 @@ from nps_pipeline.settings import Settings
 
 Clock = Callable[[], datetime]
 DeclaredStreams = Callable[[Settings], Sequence[Stream]]
+CONSERVATION = table("marts", "conservation")
 CATEGORIES = ("promoter", "passive", "detractor")
 RAW_TABLES = {
     "loads": "The loads pinned for this run: later ones wait for the next.",
@@ -48,17 +51,7 @@ def pin(settings: Settings, streams: Sequence[Stream]) -> list[tuple[Load, Strea
     return [(load, stream, fields_hash(stream)) for load, stream in pinned if stream is not None]
 
 
-def fields_hash(stream: Stream) -> str:
-    """Hash of how a stream's payload is read: another one means that its loads are parsed anew."""
-    declared = _declaration(stream)
-    return hashlib.sha256(json.dumps(declared, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _declaration(stream: Stream) -> dict[str, dict[str, str]]:
-    return {"fields": dict(stream.fields), "constants": dict(stream.constants), "written": dict(stream.written)}
-
-
-def run_parameters(settings: Settings, now: datetime) -> warehouse.RunParameters:
+def run_parameters(settings: Settings, now: datetime) -> RunParameters:
     """What the build depends on besides landing.
 
     Args:
@@ -67,21 +60,22 @@ def run_parameters(settings: Settings, now: datetime) -> warehouse.RunParameters
     """
     reporting = settings.configuration.reporting
     instant = now.astimezone(UTC)
-    return warehouse.RunParameters(
+    return RunParameters(
         publication_id=f"{instant:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}",
         published_at=instant.replace(tzinfo=None),
         as_of_date=instant.astimezone(ZoneInfo(reporting.timezone)).date(),
         timezone=reporting.timezone,
         min_n=reporting.min_n,
-        code_hash=project.code_hash(),
+        shrink_floor=settings.configuration.gate.shrink_floor,
+        code_hash=project.code_hash(settings.suite_files()),
         configuration_hash=settings.content_hash(),
     )
 
 
-def declared_rows(settings: Settings) -> warehouse.DeclaredRows:
+def declared_rows(settings: Settings) -> DeclaredRows:
     """What nps.yaml says that the models read as tables."""
     configuration = settings.configuration
-    return warehouse.DeclaredRows(
+    return DeclaredRows(
         source_order=configuration.deduplication.order,
         surveys=[
             (name, survey.name, survey.survey_type, survey.channel, survey.touchpoint)
@@ -102,7 +96,7 @@ def declared_rows(settings: Settings) -> warehouse.DeclaredRows:
 def stream_variables(streams: Sequence[Stream]) -> list[dict[str, Any]]:
     """The declarations as dbt reads them (``var('streams')``)."""
     return [
-        {"source": stream.source, "stream": stream.name, "role": stream.role, **_declaration(stream)}
+        {"source": stream.source, "stream": stream.name, "role": stream.role, **declaration(stream)}
         for stream in sorted(streams, key=lambda stream: (stream.source, stream.name))
     ]
 
@@ -121,6 +115,12 @@ def _layer(properties: Mapping[str, Any]) -> str:
     return str(properties["schema"])
 
 
+class RawConfig(dg.Config):
+    """What a person may say when launching the step."""
+
+    accept_shrink: bool = False
+
+
 def raw_assets(landed: Sequence[dg.AssetKey], declared_streams: DeclaredStreams, clock: Clock) -> dg.AssetsDefinition:
     """The raw tables: the pinned loads and the run's parameters.
 
@@ -131,7 +131,7 @@ def raw_assets(landed: Sequence[dg.AssetKey], declared_streams: DeclaredStreams,
     """
 
     @dg.multi_asset(
-        name="raw",
+        name=RAW,
         specs=[
             dg.AssetSpec(
                 table("raw", name),
@@ -143,12 +143,14 @@ def raw_assets(landed: Sequence[dg.AssetKey], declared_streams: DeclaredStreams,
             for name, description in RAW_TABLES.items()
         ],
     )
-    def raw(context: dg.AssetExecutionContext, run: Run) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+    def raw(context: dg.AssetExecutionContext, config: RawConfig, run: Run) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         settings = run.settings
         pinned = pin(settings, declared_streams(settings))
         parameters = run_parameters(settings, clock())
-        declared = declared_rows(settings)
-        copied = warehouse.ingest(settings.home, pinned, parameters, declared)
+        if config.accept_shrink:
+            shrink.accept(settings.home, [load for load, _, _ in pinned])
+        declared = replace(declared_rows(settings), accepted_shrinks=shrink.accepted(settings.home))
+        copied = ingest(settings.home, pinned, parameters, declared)
         rows = sum(load.manifest.rows for load, _, _ in pinned)
         tell(context, f"{len(pinned)} loads pinned, {copied} of them new; {rows:,} rows.")
         metadata: dict[str, dict[str, Any]] = {
@@ -191,7 +193,8 @@ def dbt_models(declared_streams: DeclaredStreams) -> dg.AssetsDefinition:
             invocation = cli.cli(arguments, context=context, target_path=settings.home.dbt, raise_on_error=False)
             with _ended(invocation.process):
                 events = list(invocation.stream())
-        yield from _with_row_counts(events, warehouse.work_row_counts(settings.home))
+        counted = _with_row_counts(events, warehouse.work_row_counts(settings.home))
+        yield from _with_metadata(counted, CONSERVATION, warehouse.work_conservation(settings.home))
         if not invocation.is_successful():
             raise dg.Failure(description=_failed_nodes(results), allow_retries=False)
         warehouse.finish_build(settings.home, project.dbt_hash())
@@ -217,6 +220,15 @@ def _with_row_counts(events: Iterable[Any], counts: Mapping[tuple[str, str], int
     for event in events:
         if isinstance(event, dg.Output) and event.output_name in rows:
             yield event.with_metadata({**event.metadata, "dagster/row_count": rows[event.output_name]})
+        else:
+            yield event
+
+
+def _with_metadata(events: Iterable[Any], key: dg.AssetKey, metadata: Mapping[str, int]) -> Iterator[Any]:
+    """The events, that of one asset with numbers that Dagster plots over time."""
+    for event in events:
+        if isinstance(event, dg.Output) and event.output_name == key.to_python_identifier():
+            yield event.with_metadata({**event.metadata, **metadata})
         else:
             yield event
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
-from connectors.base import Stream
 from nps_pipeline.errors import PipelineError
 from nps_pipeline.home import Home
-from nps_pipeline.landing import Load, verify
+
+Connection = duckdb.DuckDBPyConnection
 
 # The contract tables of a publication, in the order in which they are copied.
 CONTRACT_TABLES = (
@@ -39,58 +35,11 @@ CONTRACT_TABLES = (
     "sync_observed",
     "publication",
 )
+# The classes of the conservation table: of answers, and of all else.
+CLASSES = ("superseded", "deleted", "excluded", "quarantined", "duplicate", "kept")
+OTHER_CLASSES = ("superseded", "deleted", "current")
 # The oldest DuckDB that must be able to open a publication.
 STORAGE_VERSION = "v1.0.0"
-
-_RAW_TABLES = """
-create table if not exists raw.loads (
-    source_system varchar, source_stream varchar, role varchar, load_id varchar, load_seq bigint, mode varchar,
-    started_at timestamp, manifest_rows bigint, parquet_rows bigint, source_count bigint, cursor_after varchar,
-    fields_hash varchar, replaces varchar[]
-);
-create or replace table raw.run (
-    publication_id varchar, published_at timestamp, as_of_date date, timezone varchar, min_n integer,
-    code_hash varchar, configuration_hash varchar
-);
-create or replace table raw.source_order (name varchar, position bigint);
-create or replace table raw.surveys (
-    name varchar, survey varchar, survey_type varchar, channel varchar, touchpoint varchar
-);
-create or replace table raw.sync_fields (
-    destination varchar, object varchar, source_stream varchar, survey_type varchar, touchpoint varchar, value varchar,
-    field varchar, kind varchar, promoter varchar, passive varchar, detractor varchar
-);
-create table if not exists raw.records (
-    source_system varchar, source_stream varchar, load_id varchar, load_seq bigint, row_no bigint, record_id varchar,
-    payload varchar, source_version timestamp, is_deleted boolean, extracted_at timestamp
-);
-"""
-
-
-@dataclass(frozen=True)
-class RunParameters:
-    """What a build depends on besides landing; ``published_at`` is UTC, ``as_of_date`` a local date."""
-
-    publication_id: str
-    published_at: datetime
-    as_of_date: date
-    timezone: str
-    min_n: int
-    code_hash: str
-    configuration_hash: str
-
-
-@dataclass(frozen=True)
-class DeclaredRows:
-    """What nps.yaml says that the models read as tables, row by row.
-
-    ``source_order``: sources or streams, the preferred first; ``surveys`` and ``sync_fields``: rows of the raw tables
-    of these names.
-    """
-
-    source_order: Sequence[str] = ()
-    surveys: Sequence[Sequence[str | None]] = ()
-    sync_fields: Sequence[Sequence[str | None]] = ()
 
 
 class WarehouseError(PipelineError):
@@ -136,6 +85,39 @@ def open_published(mart: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
+def read_whole(mart: Path) -> tuple[set[str], list[str]]:
+    """Read every row of every table of a closed mart.
+
+    Returns:
+        The names of its tables, and every id that its table ``publication`` has.
+
+    Raises:
+        WarehouseError: It is not there, or something in it cannot be read.
+    """
+    with open_published(mart) as connection:
+        try:
+            tables = {name for (_, name) in _tables(connection)}
+            reading = [f'select count(*), bit_xor(hash(t)) from "{name}" as t' for name in sorted(tables)]
+            connection.execute(" union all ".join(reading) or "select 0").fetchall()
+            ids = connection.execute("select publication_id from publication").fetchall()
+        except duckdb.Error:
+            raise WarehouseError(f"{mart} is damaged: DuckDB cannot read all of its tables.") from None
+    return tables, [str(publication_id) for (publication_id,) in ids]
+
+
+def count_rows(mart: Path, table: str) -> int:
+    """How many rows a table of a closed mart has.
+
+    Raises:
+        WarehouseError: The file or the table cannot be read.
+    """
+    with open_published(mart) as connection:
+        try:
+            return int(connection.execute(f"select count(*) from {table}").fetchall()[0][0])
+        except duckdb.Error:
+            raise WarehouseError(f"{mart} is damaged: its table {table} cannot be read.") from None
+
+
 def rows_as_dicts(
     connection: duckdb.DuckDBPyConnection, sql: str, parameters: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
@@ -143,106 +125,6 @@ def rows_as_dicts(
     cursor = connection.execute(sql, dict(parameters or {}))
     names = [column[0] for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-
-
-def ingest(home: Home, pinned: Sequence[tuple[Load, Stream, str]], run: RunParameters, declared: DeclaredRows) -> int:
-    """Make the raw tables hold exactly the pinned loads; a load already there is not read again.
-
-    Args:
-        home: The state directory.
-        pinned: Each load with the declaration of its stream and that declaration's hash.
-        run: The parameters of this build.
-        declared: What nps.yaml says that is read as tables.
-
-    Returns:
-        The number of loads that were read.
-
-    Raises:
-        LandingError: A Parquet part differs from its manifest.
-        WarehouseError: See ``open_work``.
-    """
-    with open_work(home) as connection:
-        _prepare_raw(connection)
-        known = dict(connection.execute("select load_id, parquet_rows from raw.loads").fetchall())
-        fresh = [load for load, _, _ in pinned if load.manifest.load_id not in known]
-        for load in fresh:
-            verify(load)
-        connection.begin()
-        connection.execute(
-            "delete from raw.records where load_id not in (select unnest($ids))",
-            {"ids": [load.manifest.load_id for load, _, _ in pinned]},
-        )
-        for load in fresh:
-            known[load.manifest.load_id] = _copy_records(connection, load)
-        connection.execute("delete from raw.loads")
-        for load, stream, fields_hash in pinned:
-            connection.execute(
-                "insert into raw.loads values (?, ?, ?, ?, ?, ?, ?::timestamptz at time zone 'UTC', ?, ?, ?, ?, ?, ?)",
-                _load_row(load, stream, fields_hash, known[load.manifest.load_id]),
-            )
-        connection.execute("insert into raw.run values (?, ?, ?, ?, ?, ?, ?)", astuple(run))
-        for table, rows in {
-            "source_order": [[name, place] for place, name in enumerate(declared.source_order)],
-            "surveys": declared.surveys,
-            "sync_fields": declared.sync_fields,
-        }.items():
-            for row in rows:
-                connection.execute(f"insert into raw.{table} values ({', '.join('?' * len(row))})", list(row))
-        connection.commit()
-        return len(fresh)
-
-
-def _prepare_raw(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the raw tables; those of another layout are made anew, for landing has all they hold."""
-    layout = hashlib.sha256(_RAW_TABLES.encode()).hexdigest()
-    connection.execute("create schema if not exists raw; create table if not exists raw.layout (hash varchar)")
-    if connection.execute("select hash from raw.layout").fetchall() != [(layout,)]:
-        connection.execute("drop schema raw cascade; create schema raw; create table raw.layout (hash varchar)")
-        connection.execute("insert into raw.layout values ($hash)", {"hash": layout})
-    connection.execute(_RAW_TABLES)
-
-
-def _copy_records(connection: duckdb.DuckDBPyConnection, load: Load) -> int:
-    if not load.parts:
-        return 0
-    manifest = load.manifest
-    connection.execute(
-        """
-        insert into raw.records
-        select
-            $source, $stream, $load_id, $load_seq, row_no, record_id, payload, source_version at time zone 'UTC',
-            is_deleted, extracted_at at time zone 'UTC'
-        from read_parquet($paths)
-        """,
-        {
-            "source": manifest.source,
-            "stream": manifest.stream,
-            "load_id": manifest.load_id,
-            "load_seq": manifest.load_seq,
-            "paths": [str(path) for path in load.parts],
-        },
-    )
-    counted = connection.execute("select count(*) from read_parquet($p)", {"p": [str(path) for path in load.parts]})
-    return int(counted.fetchall()[0][0])
-
-
-def _load_row(load: Load, stream: Stream, fields_hash: str, parquet_rows: int) -> list[Any]:
-    manifest = load.manifest
-    return [
-        manifest.source,
-        manifest.stream,
-        stream.role,
-        manifest.load_id,
-        manifest.load_seq,
-        manifest.mode,
-        manifest.started_at,
-        manifest.rows,
-        parquet_rows,
-        manifest.source_count,
-        json.dumps(manifest.cursor_after, sort_keys=True),
-        fields_hash,
-        list(manifest.replaces),
-    ]
 
 
 def work_publication(home: Home) -> dict[str, Any]:
@@ -260,6 +142,20 @@ def work_publication(home: Home) -> dict[str, Any]:
             raise WarehouseError(f"The build in {home.work_db} is incomplete; start `nps run`.") from None
 
 
+def fields_hashes(home: Home) -> dict[tuple[str, str], set[str]]:
+    """By which declarations the loads of each stream were read last: (source, stream) -> hashes; empty unbuilt."""
+    if not home.work_db.exists():
+        return {}
+    with open_work(home) as connection:
+        if ("raw", "loads") not in _tables(connection):
+            return {}
+        rows = connection.execute("select distinct source_system, source_stream, fields_hash from raw.loads").fetchall()
+    hashes: dict[tuple[str, str], set[str]] = {}
+    for source, stream, fields_hash in rows:
+        hashes.setdefault((source, stream), set()).add(fields_hash)
+    return hashes
+
+
 def work_row_counts(home: Home) -> dict[tuple[str, str], int]:
     """Rows of every table of the working database: (schema, table) -> rows."""
     with open_work(home) as connection:
@@ -268,6 +164,24 @@ def work_row_counts(home: Home) -> dict[tuple[str, str], int]:
             (schema, name): connection.execute(f'select count(*) from "{schema}"."{name}"').fetchall()[0][0]
             for schema, name in tables
         }
+
+
+def work_conservation(home: Home) -> dict[str, int]:
+    """The conservation table as one number per stream and class, and how many rows are in no class; empty unbuilt.
+
+    Streams of responses have no rows that are ``current``, all others have only those and what is no longer current.
+    """
+    with open_work(home) as connection:
+        if ("marts", "conservation") not in _tables(connection):
+            return {}
+        rows = rows_as_dicts(connection, "select * from marts.conservation order by all")
+    numbers: dict[str, int] = {}
+    for row in rows:
+        stream, is_response = f"{row['source_system']}/{row['source_stream']}", row["role"] == "response"
+        classes = CLASSES if is_response else OTHER_CLASSES
+        numbers |= {f"{stream} {name}": row[name] for name in ("served", *classes)}
+        numbers[f"{stream} unexplained"] = row["served"] - sum(row[name] for name in classes)
+    return numbers
 
 
 def _tables(connection: duckdb.DuckDBPyConnection, schema: str | None = None) -> list[tuple[str, str]]:

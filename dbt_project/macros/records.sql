@@ -74,3 +74,14 @@ select
 from members
 inner join founders on founders.component = members.component
 {%- endmacro %}
+
+{# How many rows there are of each class of the conservation table. #}
+{% macro class_counts() -%}
+    count(*) filter (where class = 'superseded') as superseded,
+    count(*) filter (where class = 'deleted') as deleted,
+    count(*) filter (where class = 'excluded') as excluded,
+    count(*) filter (where class = 'quarantined') as quarantined,
+    count(*) filter (where class = 'duplicate') as duplicate,
+    count(*) filter (where class = 'kept') as kept,
+    count(*) filter (where class = 'current') as current_rows
+{%- endmacro %}

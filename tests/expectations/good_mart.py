@@ -240,18 +240,22 @@ select
     source_system, source_stream, role,
     superseded + deleted + excluded + quarantined + duplicate + kept + current as served,
     superseded, deleted, excluded, quarantined, duplicate, kept, current,
-    null::bigint as source_count
+    if(role = 'person', current, null) as source_count, if(role = 'person', current, null) as counted_live
 from classes;
 
 create table loads as
 select
     source_system, source_stream,
     'load-' || if(role = 'person', 'people', row_number() over (order by role desc, source_stream)::text) as load_id,
-    1 as load_seq, 'file' as mode, served as manifest_rows, served as parquet_rows, served as classified_rows,
-    '{{}}' as cursor_after
+    1 as load_seq, if(role = 'response', 'file', 'full') as mode, timestamp '{published_at}' as finished_at,
+    served as manifest_rows, served as parquet_rows, served as classified_rows, superseded, deleted, excluded,
+    quarantined, duplicate, kept, current, 0 as reread_rows,
+    if(role <> 'response', current, null) as live_records, if(role <> 'response', current, null) as live_before,
+    false as is_shrink_accepted, '{{}}' as cursor_after, timestamp '{published_at}' as cursor_at
 from conservation
 union all
-select 'hubspot', 'contacts', 'load-nothing-new', 2, 'incremental', 0, 0, 0, '{{}}';
+select 'hubspot', 'contacts', 'load-nothing-new', 2, 'incremental', timestamp '{published_at}', 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 7, null, null, false, '{{}}', null;
 
 create table sync_wanted as
 with latest as (
@@ -281,7 +285,7 @@ select 'hubspot', 'contact', 'contact of nobody', 'nps_score', '7', timestamp '2
 create table publication as
 select
     'p1' as publication_id, timestamp '{published_at}' as published_at, date '2026-11-22' as as_of_date,
-    'UTC' as timezone, 3 as min_n, 'fingerprint-1' as fingerprint,
+    'UTC' as timezone, 3 as min_n, 0.8 as shrink_floor, 'fingerprint-1' as fingerprint,
     'content-1' as content_hash, '["load-0"]' as input_loads, '{{}}' as row_counts;
 """
 

@@ -16,7 +16,9 @@ class Mutation:
 
 # A row more or less in one stream, everywhere but where the mutation is about.
 _LANDED_AGAIN = """
-    update loads set manifest_rows = served, parquet_rows = served, classified_rows = served from conservation
+    update loads set manifest_rows = served, parquet_rows = served, classified_rows = served, kept = conservation.kept,
+        quarantined = conservation.quarantined
+    from conservation
     where loads.source_system = conservation.source_system and loads.source_stream = conservation.source_stream
         and loads.load_seq = 1;
 """
@@ -31,18 +33,37 @@ MUTATIONS = [
     ),
     Mutation(
         "every_landed_row_is_classified",
-        "update loads set classified_rows = classified_rows - 1 where load_id = 'load-people'",
+        "update loads set classified_rows = classified_rows - 1, current = current - 1 where load_id = 'load-people'",
+    ),
+    Mutation("classes_of_a_load_are_its_rows", "update loads set kept = kept + 1 where load_id = 'load-people'"),
+    Mutation(
+        "no_cursor_from_the_future",
+        "update loads set cursor_at = finished_at + interval 61 minute where load_id = 'load-people'",
+    ),
+    Mutation("full_pull_lists_most_records", "update loads set live_before = 4 where load_id = 'load-people'"),
+    Mutation(
+        "full_pull_lists_most_records",
+        "update loads set live_records = 2 where load_id = 'load-people';"
+        "update loads set live_records = 2, live_before = 2 where load_id = 'load-nothing-new'",
     ),
     Mutation(
+        "live_records_are_those_that_the_source_counts",
+        "update conservation set source_count = source_count + 1 where source_count is not null",
+    ),
+    Mutation("live_records_are_those_that_the_source_counts", "update conservation set counted_live = null"),
+    Mutation(
         "load_counts_are_counts",
-        "update loads set manifest_rows = -1, parquet_rows = -1, classified_rows = -1 where load_id = 'load-people'",
+        "update loads set manifest_rows = -1, parquet_rows = -1, classified_rows = -1, current = -3 "
+        "where load_id = 'load-people'",
         frozenset({"served_rows_are_the_landed_rows"}),
     ),
     Mutation(
         "load_counts_are_counts",
-        "update loads set manifest_rows = null, parquet_rows = null, classified_rows = null "
+        "update loads set manifest_rows = null, parquet_rows = null, classified_rows = null, current = null "
         "where load_id = 'load-nothing-new'",
     ),
+    Mutation("load_counts_are_counts", "update loads set reread_rows = null where load_id = 'load-people'"),
+    Mutation("load_counts_are_counts", "update loads set live_before = -1 where load_id = 'load-people'"),
     Mutation(
         "conservation_balances", "update conservation set superseded = superseded + 1 where source_stream = 'retail'"
     ),
@@ -59,7 +80,7 @@ MUTATIONS = [
     ),
     Mutation("classes_fit_the_role", "update conservation set role = null where source_stream = 'contacts'"),
     Mutation("classes_fit_the_role", "update conservation set role = 'people' where source_stream = 'contacts'"),
-    Mutation("conservation_counts_are_counts", "update conservation set source_count = -1"),
+    Mutation("conservation_counts_are_counts", "update conservation set source_count = -1, counted_live = -1"),
     Mutation(
         "conservation_counts_are_counts",
         "update conservation set deleted = null where source_stream = 'retail'",

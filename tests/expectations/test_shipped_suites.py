@@ -74,6 +74,19 @@ RIGHT_BUT_ODD = {
         "update sync_wanted set wanted = '2026-11-24' where field = 'nps_on'"
     ),
     "a link whose answers nobody can count": "update fct_invitations set responded = null where delivered is null",
+    "a stream that lost a fifth of its records": (
+        "update loads set live_records = 8, live_before = 10 where load_id = 'load-people'"
+    ),
+    "a shrink that a later pull took back": (
+        "update loads set live_records = 1, live_before = 10 where load_id = 'load-people';"
+        "update loads set live_records = 8, live_before = 1 where load_id = 'load-nothing-new'"
+    ),
+    "a shrink that a person accepted": (
+        "update loads set live_records = 1, live_before = 10, is_shrink_accepted = true where load_id = 'load-people'"
+    ),
+    "a source whose clock is ahead by less than an hour": (
+        "update loads set cursor_at = finished_at + interval 59 minute"
+    ),
     "no row in any table of responses": (
         "delete from nps_by_period; delete from customer_nps; delete from dim_customers;"
         "delete from duplicate_responses; delete from excluded_responses; delete from quarantined_responses;"

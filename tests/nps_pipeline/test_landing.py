@@ -57,6 +57,10 @@ MANIFEST_TYPES: dict[str, type | tuple[type, ...]] = {
     "file": (dict, type(None)),
     "replaces": list,
     "api_budget": (dict, type(None)),
+    "live_records": (int, type(None)),
+    "live_before": (int, type(None)),
+    "late_rows": (int, type(None)),
+    "unlisted_rows": (int, type(None)),
 }
 PART_COLUMNS = pa.schema(
     [
@@ -90,7 +94,7 @@ def test_the_manifest_has_the_designed_keys_and_types(home: Home) -> None:
     pull(home, record("a"), cursor={"offset": 1})
     result = land(
         home,
-        dataclasses.replace(RETAIL, file=FILE, source_count=7, mode="full"),
+        dataclasses.replace(RETAIL, file=FILE, source_count=lambda: 7, mode="full"),
         many([[record("a"), record("b")], [record("c", deleted=True)]], {"offset": 3}),
     )
     load = loaded(result)
@@ -121,6 +125,10 @@ def test_the_manifest_has_the_designed_keys_and_types(home: Home) -> None:
         "connector_version": "1.2.3",
         "mapping_hash": "abc",
         "file": {"name": "retail_2026.csv", "sha256": "5" * 64, "bytes": 1234},
+        "live_records": 2,
+        "live_before": 1,
+        "late_rows": None,
+        "unlisted_rows": None,
         "replaces": [],
         "api_budget": {"limit": 100, "remaining": 98, "per": "day"},
     }

@@ -2,13 +2,7 @@ with row_classes as (
     select
         source_system,
         source_stream,
-        count(*) filter (where class = 'superseded') as superseded,
-        count(*) filter (where class = 'deleted') as deleted,
-        count(*) filter (where class = 'excluded') as excluded,
-        count(*) filter (where class = 'quarantined') as quarantined,
-        count(*) filter (where class = 'duplicate') as duplicate,
-        count(*) filter (where class = 'kept') as kept,
-        count(*) filter (where class = 'current') as current_rows
+        {{ class_counts() }}
     from {{ ref('int_row_classes') }}
     group by source_system, source_stream
 ),
@@ -22,17 +16,6 @@ served as (
         sum(manifest_rows) as served
     from {{ ref('stg_loads') }}
     group by source_system, source_stream, role
-),
-
--- A reconcile load asks the source for its own count.
-latest_counts as (
-    select
-        source_system,
-        source_stream,
-        source_count,
-        row_number() over (partition by source_system, source_stream order by load_seq desc) as recency
-    from {{ ref('stg_loads') }}
-    where mode = 'reconcile' and source_count is not null
 )
 
 select
@@ -47,12 +30,10 @@ select
     coalesce(row_classes.duplicate, 0) as duplicate,
     coalesce(row_classes.kept, 0) as kept,
     coalesce(row_classes.current_rows, 0) as current, -- noqa: RF04
-    latest_counts.source_count
+    source_counts.source_count,
+    source_counts.counted_live
 from served
 left join row_classes
     on row_classes.source_system = served.source_system and row_classes.source_stream = served.source_stream
-left join latest_counts
-    on
-        latest_counts.source_system = served.source_system
-        and latest_counts.source_stream = served.source_stream
-        and latest_counts.recency = 1
+left join {{ ref('int_source_counts') }} as source_counts
+    on source_counts.source_system = served.source_system and source_counts.source_stream = served.source_stream

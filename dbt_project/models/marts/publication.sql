@@ -73,6 +73,7 @@ select
     run.as_of_date,
     run.timezone,
     run.min_n,
+    run.shrink_floor,
     {{ digest_of(['run.code_hash', 'run.configuration_hash', 'cast(run.as_of_date as varchar)', 'hashed.mapped_hash',
         'hashed.content_hash']) }}
         as fingerprint,

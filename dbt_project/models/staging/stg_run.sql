@@ -4,6 +4,7 @@ select
     as_of_date,
     timezone,
     min_n,
+    shrink_floor,
     code_hash,
     configuration_hash
 from {{ source('raw', 'run') }}
