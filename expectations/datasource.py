@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import great_expectations as gx
 import sqlalchemy as sa
+from great_expectations.data_context.data_context.ephemeral_data_context import EphemeralDataContext
 from great_expectations.data_context.types.base import (
     DataContextConfig,
     InMemoryStoreBackendDefaults,
@@ -20,6 +21,10 @@ from great_expectations.data_context.types.base import (
 from great_expectations.datasource.fluent.sql_datasource import SQLDatasource
 from great_expectations.execution_engine.sqlalchemy_execution_engine import SqlAlchemyExecutionEngine
 from great_expectations.expectations.core.unexpected_rows_expectation import UnexpectedRowsExpectation
+
+# DuckDB would else keep what it has read, up to most of the machine's memory; beyond this it spills beside the mart.
+# A rule is about the mart: a suite that a user brings reads no other file.
+_SETTINGS = {"memory_limit": "1GB", "enable_external_access": "false"}
 
 
 class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):
@@ -33,6 +38,8 @@ class DuckDBExecutionEngine(SqlAlchemyExecutionEngine):
         """The one connection; nobody closes it but ``close``."""
         if self._connection is None:
             self._connection = self.engine.connect()
+            for setting, value in _SETTINGS.items():
+                self._connection.exec_driver_sql(f"set {setting} = '{value}'")
         yield self._connection
 
     def close(self) -> None:
@@ -77,6 +84,18 @@ class RowsThatFail(UnexpectedRowsExpectation):
         return {"success": failed_rows == 0, "result": {"unexpected_count": failed_rows}}
 
 
+def context_in_memory() -> EphemeralDataContext:
+    """A context of Great Expectations that keeps nothing on disk."""
+    return gx.get_context(
+        mode="ephemeral",
+        project_config=DataContextConfig(
+            store_backend_defaults=InMemoryStoreBackendDefaults(),
+            progress_bars=ProgressBarsConfig(globally=False, metric_calculations=False),
+            analytics_enabled=False,
+        ),
+    )
+
+
 @contextmanager
 def opened(mart: Path) -> Iterator[DuckDBDatasource]:
     """A datasource on one DuckDB file, read-only, in a context that lives in memory and writes nothing.
@@ -87,15 +106,7 @@ def opened(mart: Path) -> Iterator[DuckDBDatasource]:
     Raises:
         great_expectations.exceptions.GreatExpectationsError: the file cannot be opened.
     """
-    context = gx.get_context(
-        mode="ephemeral",
-        project_config=DataContextConfig(
-            store_backend_defaults=InMemoryStoreBackendDefaults(),
-            progress_bars=ProgressBarsConfig(globally=False, metric_calculations=False),
-            analytics_enabled=False,
-        ),
-    )
-    source = context.data_sources.add_duckdb(
+    source = context_in_memory().data_sources.add_duckdb(
         "mart",
         connection_string=sa.URL.create("duckdb", database=str(mart)).render_as_string(),
         create_temp_table=False,

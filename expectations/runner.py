@@ -16,10 +16,13 @@ from expectations.suites import Check, Expectation, Severity, Suite, check_names
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
     from great_expectations.expectations.expectation import Expectation as GxExpectation
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
     from expectations.datasource import DuckDBDatasource
 
 Status = Literal["passed", "failed", "error"]
+
+_REMEDY_OF_ERROR = "rebuild the mart, or correct the suite."
 
 # Counts only: no sample of the values that break a rule.
 _RESULT_FORMAT = {"result_format": "SUMMARY", "partial_unexpected_count": 0}
@@ -57,6 +60,11 @@ class CheckResult:
         """Whether nothing may be published because of this result."""
         return self.severity == "critical" and self.status != "passed"
 
+    @property
+    def advice(self) -> str:
+        """What to do where it did not pass; the rule's remedy is for bad data, not for a check that could not run."""
+        return _REMEDY_OF_ERROR if self.status == "error" else self.remedy
+
     def message(self) -> str:
         """One sentence for the person who must act: check, table, count and remedy."""
         if self.status == "passed":
@@ -64,10 +72,10 @@ class CheckResult:
         if self.status == "error":
             return (
                 f"Check {self.check} on {self.table} could not run, so nothing is known about its rows: something that "
-                "it reads is missing or has another type; what to do: rebuild the mart, or correct the suite."
+                f"it reads is missing or has another type; what to do: {self.advice}"
             )
         rows = {None: "", 1: " for 1 row"}.get(self.failed_rows, f" for {self.failed_rows} rows")
-        return f"Check {self.check} on {self.table} failed{rows} ({self.says.rstrip('.')}); what to do: {self.remedy}"
+        return f"Check {self.check} on {self.table} failed{rows} ({self.says.rstrip('.')}); what to do: {self.advice}"
 
 
 def run_suites(mart: Path, suites: Sequence[Suite]) -> list[CheckResult]:
@@ -89,7 +97,7 @@ def run_suites(mart: Path, suites: Sequence[Suite]) -> list[CheckResult]:
     """
     check_names_are_unique(suites)
     checks = [check for suite in suites for check in suite.expectations]
-    with _silent_great_expectations():
+    with silent_great_expectations():
         outcomes = _outcomes(mart, checks)
     return [result_of(check, outcomes.get(check.name, _COULD_NOT_RUN)) for check in checks]
 
@@ -109,7 +117,8 @@ def result_of(check: Check, outcome: Outcome) -> CheckResult:
 
 
 @contextmanager
-def _silent_great_expectations() -> Iterator[None]:
+def silent_great_expectations() -> Iterator[None]:
+    """No log and no telemetry of Great Expectations: what it logs carries the text of exceptions."""
     os.environ["GX_ANALYTICS_ENABLED"] = "false"
     logger = logging.getLogger("great_expectations")
     level = logger.level
@@ -149,18 +158,22 @@ def _outcomes_of_table(source: DuckDBDatasource, table: str, checks: Sequence[Ex
     return dict(_outcome(result) for result in validated)
 
 
-def _rule(check: Expectation) -> GxExpectation | None:
-    """The check as Great Expectations' own object; None where it refuses the arguments."""
+def configuration_of(check: Expectation) -> ExpectationConfiguration:
+    """The check as Great Expectations writes down a rule."""
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration  # noqa: PLC0415
 
     sql = {"unexpected_rows_query": check.rows_that_fail}
-    rule = ExpectationConfiguration(
+    return ExpectationConfiguration(
         type=check.expect or "rows_that_fail",
         kwargs=dict(check.kwargs) if check.expect else sql,
         meta={"check": check.name},
     )
+
+
+def _rule(check: Expectation) -> GxExpectation | None:
+    """The check as Great Expectations' own object; None where it refuses the arguments."""
     try:
-        return rule.to_domain_obj()
+        return configuration_of(check).to_domain_obj()
     except Exception:  # noqa: BLE001  # as above
         return None
 

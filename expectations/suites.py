@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Formatter
@@ -14,6 +14,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 Severity = Literal["critical", "warning"]
+# The check that the gate makes besides all suites, and the name that it stands under in Data Docs.
+EXPORTS_CHECK = "parquet_matches_table"
+EXPORTS = "exports"
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
@@ -109,14 +112,35 @@ def suite_files(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(folder.glob("*.yaml")))
 
 
-def load_suites(paths: Iterable[Path]) -> tuple[Suite, ...]:
-    """Read suite files that are to be run together.
+def own_suite_files(folder: Path) -> tuple[Path, ...]:
+    """The suite files of a folder that a user named, in the order of their names.
 
     Raises:
-        SuiteError: a file cannot be read, or holds an unknown key, an unknown expectation or a missing value, or a
-            name occurs twice, in one file or in two.
+        SuiteError: the folder is missing or has no suite, or a file that looks like one and would not be read.
     """
-    suites = tuple(_load(path) for path in paths)
+    if not folder.is_dir():
+        raise SuiteError(f"the folder {folder} is missing. Nothing was checked; create it, or name another one.")
+    if overlooked := sorted(path.name for path in folder.glob("*.yml")):
+        raise SuiteError(
+            f"{folder / overlooked[0]} would not be read. Nothing was checked; let its name end with .yaml."
+        )
+    if files := suite_files(folder):
+        return files
+    raise SuiteError(f"the folder {folder} has no *.yaml. Nothing was checked; put a suite there, or name another one.")
+
+
+def load_suites(paths: Iterable[Path], tables: Collection[str] | None = None) -> tuple[Suite, ...]:
+    """Read suite files that are to be run together.
+
+    Args:
+        paths: the files.
+        tables: those that an expectation may be about; any unless given.
+
+    Raises:
+        SuiteError: a file cannot be read, or holds an unknown key, expectation or table or a missing value, or a name
+            occurs twice, in one file or in two.
+    """
+    suites = tuple(_load(path, tables) for path in paths)
     check_names_are_unique(suites)
     return suites
 
@@ -139,18 +163,19 @@ def check_names_are_unique(suites: Sequence[Suite]) -> None:
     """A check is known by its name alone, in gate.json and in messages.
 
     Raises:
-        SuiteError: two suites, or two expectations of any suites, have one name.
+        SuiteError: two suites, or two expectations of any suites, have one name, or that of what the gate adds.
     """
+    expectations = [expectation.name for suite in suites for expectation in suite.expectations]
     for kind, names in (
-        ("suite", [suite.name for suite in suites]),
-        ("expectation", [expectation.name for suite in suites for expectation in suite.expectations]),
+        ("suite", [EXPORTS, *(suite.name for suite in suites)]),
+        ("expectation", [EXPORTS_CHECK, *expectations]),
     ):
         repeated = sorted(name for name, count in Counter(names).items() if count > 1)
         if repeated:
             raise SuiteError(f"More than one {kind} is named {', '.join(repeated)}: give each a name of its own.")
 
 
-def _load(path: Path) -> Suite:
+def _load(path: Path, tables: Collection[str] | None) -> Suite:
     content = _read(path)
     try:
         document = yaml.load(content, Loader=_StrictLoader)  # noqa: S506  # a SafeLoader
@@ -166,7 +191,17 @@ def _load(path: Path) -> Suite:
         check_names_are_unique([suite])
     except SuiteError as error:
         raise SuiteError(f"{path} cannot be used: expectations: name: {error}") from error
+    if tables is not None:
+        _check_tables(path, suite, tables)
     return suite
+
+
+def _check_tables(path: Path, suite: Suite, tables: Collection[str]) -> None:
+    unknown = [one for one in suite.expectations if one.table not in tables]
+    if unknown:
+        problems = "; ".join(f"expectations.{one.name}.table: {one.table} is no table of the mart" for one in unknown)
+        known = f"its tables are {', '.join(sorted(tables))}"
+        raise SuiteError(f"{path} cannot be used: {problems} ({known}). Nothing was checked; correct the file.")
 
 
 def _read(path: Path) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,13 +20,13 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from expectations.runner import CheckResult, Outcome, Status, result_of, run_suites
-from expectations.suites import Check, Severity, Suite, hash_of
+from expectations.suites import EXPORTS_CHECK, Check, Severity, Suite, hash_of
 
 MART = "mart.duckdb"
 GATE = "gate.json"
 
 PARQUET_MATCHES_TABLE = Check(
-    name="parquet_matches_table",
+    name=EXPORTS_CHECK,
     table="parquet",
     severity="critical",
     owner="data engineering",
@@ -185,9 +186,11 @@ def _hashes(directory: Path) -> tuple[str, dict[str, str]]:
     mart = directory / MART
     if mart.with_name(f"{MART}.wal").exists():
         raise GateError(f"{mart} has a write-ahead log, so it is not closed and cannot be judged. Close it, run again.")
+    exports = _exports(directory)
     try:
-        parquet = {path.name: _sha256(path) for path in _exports(directory)}
-        return _sha256(mart), parquet
+        with ThreadPoolExecutor() as pool:
+            mart_sha256, *hashes = pool.map(_sha256, [mart, *exports])
+        return mart_sha256, {path.name: sha256 for path, sha256 in zip(exports, hashes, strict=True)}
     except OSError as error:
         raise GateError(
             f"{error.filename} cannot be read ({error.strerror}), so nothing was judged. Build the candidate again."

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from expectations.suites import load_suites, shipped_suites
-from nps_pipeline import automation, project, settings
+from expectations.suites import load_suites
+from nps_pipeline import automation, project, settings, warehouse
 from nps_pipeline.console import silence, stage_lines
 from nps_pipeline.gate import gate_checks
-from nps_pipeline.keys import LANDED_FILES, SYNC_BACK
+from nps_pipeline.keys import LANDED_FILES, PUBLISHED_MART, SYNC_BACK
 from nps_pipeline.outcome import outcome
 from nps_pipeline.publish import published_mart
 from nps_pipeline.pull import declared_streams, landed_crm, landed_files
@@ -28,7 +28,7 @@ def build_defs(
 
     Args:
         clock: Says when a run is; a test may hold time still.
-        suite_files: The suites of the gate; the shipped ones unless given.
+        suite_files: The suites of the gate; unless given those that ship and those in the folder of nps.yaml.
         quiet: Whether a run in the terminal prints nothing of its progress.
 
     Raises:
@@ -37,7 +37,7 @@ def build_defs(
         ProjectError: dbt cannot parse its project.
     """
     configured = settings.load_settings()
-    suites = load_suites(shipped_suites() if suite_files is None else suite_files)
+    suites = load_suites(configured.suite_files() if suite_files is None else suite_files, warehouse.CONTRACT_TABLES)
     project.prepare_manifest()
     job = automation.job()
     crms = [landed_crm(configured, source) for source in configured.crms()]
@@ -50,7 +50,7 @@ def build_defs(
             dbt_models(declared_streams),
             published_mart(suites, render_report),
             sync_asset(),
-            outcome([*sources, SYNC_BACK]),
+            outcome([*sources, PUBLISHED_MART, SYNC_BACK]),
         ],
         asset_checks=[gate_checks(suites)],
         jobs=[job, automation.sync_job()],

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from connectors.config import ways_to_log_in
 from connectors.errors import ConnectorError
 from connectors.registry import discover
-from expectations.suites import SuiteError, load_suites, shipped_suites
-from nps_pipeline import home, landing, project, publications
+from expectations.suites import SuiteError, load_suites
+from nps_pipeline import home, landing, project, publications, warehouse
+from nps_pipeline.hold import HoldError, read_hold
 from nps_pipeline.ledger import read_ledger
 from nps_pipeline.ledger_file import LedgerError
 from nps_pipeline.manifest import LandingError
@@ -70,11 +71,13 @@ def _inbox(settings: Settings) -> Iterator[Finding]:
 
 def _publication(settings: Settings) -> Iterator[Finding]:
     try:
-        publication = publications.current(settings.home)
-    except publications.PublicationError as error:
+        publication, hold = publications.current(settings.home), read_hold(settings.home)
+    except (publications.PublicationError, HoldError) as error:
         yield Finding("publication", str(settings.home.publish), str(error))
         return
-    yield Finding("publication", publication.publication_id if publication else "none yet; `nps run` makes the first")
+    name = publication.publication_id if publication else None
+    said = name or "none yet; `nps run` makes the first"
+    yield Finding("publication", f"{said}. {hold.sentence(name)}" if hold else said)
 
 
 def _crms(settings: Settings) -> Iterator[Finding]:
@@ -108,13 +111,14 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
     yield Finding("ledger", f"{noted} writes in the last syncs; {in_doubt} in doubt, which the next sync reads back")
 
 
-def _suites(_: Settings) -> Iterator[Finding]:
+def _suites(settings: Settings) -> Iterator[Finding]:
     try:
-        suites = load_suites(shipped_suites())
+        suites = load_suites(settings.suite_files(), warehouse.CONTRACT_TABLES)
     except SuiteError as error:
-        yield Finding("suites", "expectations/suites", str(error))
+        yield Finding("suites", "the rules of the gate", str(error))
         return
-    yield Finding("suites", f"{sum(len(suite.expectations) for suite in suites)} expectations")
+    checks = sum(len(suite.expectations) for suite in suites)
+    yield Finding("suites", f"{checks} expectations in {', '.join(suite.name for suite in suites)}")
 
 
 def _dbt(_: Settings) -> Iterator[Finding]:

@@ -38,6 +38,11 @@ class Home:
         return self.root / "publish"
 
     @property
+    def data_docs(self) -> Path:
+        """What the gate found in its last runs, as pages (see ``nps_pipeline.judging``)."""
+        return self.root / "data_docs"
+
+    @property
     def ledger(self) -> Path:
         """Every write to a CRM (see ``nps_pipeline.ledger``): the one file here that cannot be rebuilt."""
         return self.root / "ledger.sqlite"
@@ -46,6 +51,11 @@ class Home:
     def ledger_backup(self) -> Path:
         """The ledger as it was when the last sync began."""
         return self.root / "ledger.backup.sqlite"
+
+    @property
+    def accepted_shrinks(self) -> Path:
+        """The full pulls of which a person said that they serve enough (see ``nps_pipeline.shrink``)."""
+        return self.root / "accepted_shrinks.json"
 
     @property
     def inbox(self) -> Path:

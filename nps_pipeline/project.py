@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-from expectations.suites import shipped_suites
+from expectations.suites import suites_hash
 from nps_pipeline import __version__
 from nps_pipeline.errors import PipelineError
 
@@ -40,9 +40,16 @@ def dbt_hash() -> str:
     return _hash_of(dbt_files())
 
 
-def code_hash() -> str:
-    """Hash of the code that decides a publication's content: dbt project, suites and version, hexadecimal."""
-    return hashlib.sha256(f"{__version__} {dbt_hash()} {_hash_of(shipped_suites())}".encode()).hexdigest()
+def code_hash(suite_files: Iterable[Path]) -> str:
+    """Hash of the code that decides a publication's content: dbt project, suites and version, hexadecimal.
+
+    Args:
+        suite_files: The suites of the gate, those of the user included.
+
+    Raises:
+        SuiteError: A suite cannot be read.
+    """
+    return hashlib.sha256(f"{__version__} {dbt_hash()} {suites_hash(suite_files)}".encode()).hexdigest()
 
 
 def _hash_of(paths: Iterable[Path]) -> str:

@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from connectors import registry
 from connectors.base import Login, Session, Stream, Target
 from connectors.config import SourceSettings, choose_login, variables_of
+from expectations.suites import SuiteError, own_suite_files, shipped_suites
 from nps_pipeline.configuration import NAMES_SEEN, Configuration
 from nps_pipeline.errors import PipelineError
 from nps_pipeline.home import Home
@@ -97,6 +98,20 @@ class Settings:
         if self.login(source) is None:
             return None
         return registry.discover()[source].connect(self.crm(source), self.environment)
+
+    def suite_files(self) -> tuple[Path, ...]:
+        """The suites of the gate: those that ship, then those in the folder that nps.yaml names.
+
+        Raises:
+            SuiteError: That folder is missing or has no suite.
+        """
+        folder = self.configuration.gate.suites
+        if folder is None:
+            return shipped_suites()
+        try:
+            return (*shipped_suites(), *own_suite_files(self.config_path.parent / Path(folder).expanduser()))
+        except SuiteError as error:
+            raise SuiteError(f"{self.config_path.name}: gate.suites: {error}") from error
 
     @property
     def sync_mode(self) -> str:

@@ -144,6 +144,24 @@ def test_a_file_that_others_read_can_be_judged(tables: Path, tmp_path: Path) -> 
     assert {result.status for result in results} == {"passed"}
 
 
+def test_a_rule_reads_no_file_but_the_mart(tables: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.csv"
+    other.write_text("low\n1\n")
+    rule = {"name": "a_rule", "rows_that_fail": f"select * from {{batch}} semi join '{other}' using (low)"}
+
+    (result,) = run_suites(tables, _suite(tmp_path, "good", [rule]))
+
+    assert result.status == "error"
+
+
+def test_duckdb_may_use_one_gigabyte(tables: Path, tmp_path: Path) -> None:
+    seen = "select current_setting('memory_limit') as seen, low from {batch} where seen not in ('953.6 MiB', '1.0 GB')"
+
+    (result,) = run_suites(tables, _suite(tmp_path, "good", [{"name": "a_rule", "rows_that_fail": seen}]))
+
+    assert result.status == "passed"
+
+
 def test_the_file_cannot_be_written_through_a_rule(tables: Path, tmp_path: Path) -> None:
     rule = {
         "name": "a_rule",

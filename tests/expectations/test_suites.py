@@ -1,12 +1,24 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from expectations.suites import SuiteError, hash_of, load_suites, shipped_suites, suite_files, suites_hash
+from expectations.runner import Outcome, result_of
+from expectations.suites import (
+    Check,
+    SuiteError,
+    hash_of,
+    load_suites,
+    own_suite_files,
+    shipped_suites,
+    suite_files,
+    suites_hash,
+)
+from expectations.verdict import PARQUET_MATCHES_TABLE
 
 RULE = """
   - name: {name}
@@ -16,6 +28,10 @@ RULE = """
     says: A rule.
     remedy: do something.
 """
+SHIPPED: list[Check] = [
+    *(check for suite in load_suites(shipped_suites()) for check in suite.expectations),
+    PARQUET_MATCHES_TABLE,
+]
 SQL = "    rows_that_fail: select 1 from {batch}\n"
 
 
@@ -100,6 +116,51 @@ def test_two_suites_share_no_names(tmp_path: Path) -> None:
         load_suites([one, other])
     with pytest.raises(SuiteError, match="More than one suite is named one"):
         load_suites([one, one])
+
+
+@pytest.mark.parametrize("check", SHIPPED, ids=lambda check: check.name)
+def test_what_a_shipped_rule_tells_people_is_sentences(check: Check) -> None:
+    message = result_of(check, Outcome("failed", 1234)).message()
+
+    assert re.fullmatch(r"[A-Z0-9].*[^.]\.", check.says), check.says
+    # It follows "what to do:".
+    assert re.fullmatch(r"[a-z`].*[^.]\.", check.remedy), check.remedy
+    assert re.fullmatch(r"[a-z]+( [a-z]+)*", check.owner), check.owner
+    for part in (f"Check {check.name} on {check.table} failed for 1234 rows", check.says[:-1], check.remedy):
+        assert part in message
+    assert "\n" not in message
+
+
+def test_what_the_gate_adds_keeps_its_names(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match="More than one suite is named exports"):
+        load_suites([_suite(tmp_path, _rule(), "exports")])
+    with pytest.raises(SuiteError, match="More than one expectation is named parquet_matches_table"):
+        load_suites([_suite(tmp_path, _rule("parquet_matches_table"))])
+
+
+def test_a_table_that_is_not_in_the_mart_is_refused_by_file_and_key(tmp_path: Path) -> None:
+    path = _suite(tmp_path, _rule("first") + _rule("second").replace("fct_nps_responses", "responses"))
+
+    with pytest.raises(SuiteError) as refusal:
+        load_suites([path], tables=("loads", "fct_nps_responses"))
+
+    assert str(path) in str(refusal.value)
+    assert "expectations.second.table: responses is no table of the mart" in str(refusal.value)
+    assert "first" not in str(refusal.value)
+    assert "fct_nps_responses, loads" in str(refusal.value)
+    assert load_suites([path])
+
+
+def test_a_folder_that_a_user_names_must_have_suites(tmp_path: Path) -> None:
+    with pytest.raises(SuiteError, match="rules is missing"):
+        own_suite_files(tmp_path / "rules")
+    with pytest.raises(SuiteError, match=r"has no \*\.yaml"):
+        own_suite_files(tmp_path)
+    path = _suite(tmp_path, _rule())
+    assert own_suite_files(tmp_path) == (path,)
+    (tmp_path / "other.yml").touch()
+    with pytest.raises(SuiteError, match=r"other\.yml would not be read"):
+        own_suite_files(tmp_path)
 
 
 def test_the_hash_follows_the_contents_and_nothing_else(tmp_path: Path) -> None:

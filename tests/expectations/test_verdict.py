@@ -88,6 +88,7 @@ def test_a_critical_check_that_could_not_run_does_not_pass(candidate: Path, suit
     assert not verdict.passed
     assert {result.check for result in verdict.blocking} == {
         "publication_is_one",
+        "full_pull_lists_most_records",
         "no_response_from_the_future",
         "wanted_date_is_not_in_the_future",
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nps_pipeline import doctor, project
+from nps_pipeline import project
 from nps_pipeline.doctor import Finding, examine
 from nps_pipeline.home import Home
 from sandbox.serve import Sandbox
@@ -104,18 +104,19 @@ def test_every_damage_of_the_state_is_told_at_once(
     load.mkdir(parents=True)
     (home.publish / "publications" / "gone").mkdir(parents=True)
     (home.publish / "current").symlink_to(Path("publications") / "gone")
-    (tmp_path / "suite.yaml").write_text("suite: mart\nexpectations: []\n", encoding="utf-8")
-    monkeypatch.setattr(doctor, "shipped_suites", lambda: [tmp_path / "suite.yaml"])
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "house.yaml").write_text("suite: house\nexpectations: []\n", encoding="utf-8")
     monkeypatch.setattr(project, "DBT", Path("/bin/false"))
     monkeypatch.setattr(project, "dbt_hash", lambda: "changed")
 
-    problems = {subject: finding.problem for subject, finding in examined("version: 1\n").items() if finding.problem}
+    findings = examined("version: 1\ngate: {suites: rules}\n")
+    problems = {subject: finding.problem for subject, finding in findings.items() if finding.problem}
 
     assert set(problems) == {"landing", "publication", "suites", "dbt project"}
     assert str(load) in problems["landing"]
     assert "Restore this directory" in problems["landing"]
     assert "`nps run` publishes again" in problems["publication"]
-    assert "suite.yaml" in problems["suites"]
+    assert f"{Path('rules', 'house.yaml')} cannot be used: expectations" in problems["suites"]
     assert str(project.DBT_PROJECT) in problems["dbt project"]
 
 
