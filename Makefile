@@ -2,20 +2,26 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test check check-style check-types check-sql format lock schema docs ui clean
+# make test-slow: the kill tests at length.
+.PHONY: demo test test-slow check check-style check-types check-sql format lock schema docs ui clean
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	"$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && { echo "$$p"; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# The ends of the range of DuckDBs that must read a publication, each in an environment of its own.
+READERS := .venv-duckdb-oldest/.installed .venv-duckdb-newest/.installed
 
 demo: $(INSTALLED)
 	@$(BIN)/python -m sandbox.demo
 
-test: $(INSTALLED)
+test: $(INSTALLED) $(READERS)
 	@$(MAKE) --no-print-directory --jobs 2 check
 	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-slow: $(INSTALLED) $(READERS)
+	@$(BIN)/pytest --kills 200 tests/nps_pipeline/test_readers.py
 
 check: check-types check-sql check-style
 
@@ -45,12 +51,15 @@ docs: $(INSTALLED)
 lock: $(INSTALLED)
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-strip-extras --no-header --extra dev pyproject.toml --output-file requirements.txt
+	@for reader in "oldest duckdb==1.0.0 ; python_version < '3.13'" "newest duckdb==2.0.0"; do \
+		echo "$${reader#* }" | $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+			--no-emit-index-url --no-header --no-annotate - --output-file "requirements-$${reader%% *}-duckdb.txt"; done
 
 ui: $(INSTALLED)
 	@$(BIN)/nps ui
 
 clean:
-	@rm -rf $(VENV) dbt_project/target .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf $(VENV) .venv-duckdb-* dbt_project/target .mypy_cache .ruff_cache .pytest_cache
 
 $(INSTALLED): requirements.txt pyproject.toml
 	@test -n "$(PYTHON)" && "$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
@@ -60,4 +69,12 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m pip check --quiet
+	@touch $@
+
+# DuckDB 1.0.0 has no wheel for Python 3.13: nothing is installed there, and its test is skipped.
+.venv-duckdb-%/.installed: requirements-%-duckdb.txt | $(INSTALLED)
+	@echo "Installing the $* DuckDB that must read publications (once) ..."
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+		--only-binary :all: -r $<
 	@touch $@

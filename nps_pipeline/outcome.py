@@ -1,28 +1,29 @@
-"""Outcome: the last step of a run, which fails when the run published but something was left behind."""
+"""Outcome: the last step of a run, which fails when a sound publication stands but something was left behind."""
 
 from collections.abc import Sequence
 
 import dagster as dg
 
-from nps_pipeline.keys import GROUPS, OUTCOME, PROBLEMS, PUBLISHED_MART, told_problems
+from nps_pipeline.keys import GROUPS, OUTCOME, PROBLEMS, told_problems
 
 
-def outcome(sources: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
+def outcome(steps: Sequence[dg.AssetKey]) -> dg.AssetsDefinition:
     """The asset that makes a degraded run visible: a source that raised would have stopped the others.
 
     Args:
-        sources: The assets of the pull stage and of sync-back, whose metadata names their problems.
+        steps: The assets of the pull stage, of publishing and of sync-back, whose metadata names their problems.
     """
 
     @dg.asset(
         key=OUTCOME,
-        deps=[PUBLISHED_MART, *sources],
+        deps=steps,
         group_name=GROUPS["outcome"],
         kinds={"python"},
-        description="Fails when the run published, but a source failed, a file was refused or a write is open.",
+        description="Fails when a sound publication stands, but a source failed, a file was refused, a publication is "
+        "held or a write is open.",
     )
     def asset(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
-        problems = [problem for key in sources for problem in problems_of(context.instance, key, context.run.run_id)]
+        problems = [problem for key in steps for problem in problems_of(context.instance, key, context.run.run_id)]
         if problems:
             raise dg.Failure(
                 description="\n".join(problems),

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nps_pipeline import warehouse
+from expectations.verdict import has_passed
+from nps_pipeline import ownership, warehouse
 from nps_pipeline.errors import PipelineError
+from nps_pipeline.hold import HoldError, read_hold
 from nps_pipeline.home import Home, fsync_directory, fsync_file
 from nps_pipeline.landing import sha256_of
 
@@ -22,6 +25,7 @@ MART = "mart.duckdb"
 REPORT = "report.html"
 DOCUMENT = "publication.json"
 _NEEDED_FACTS = {"publication_id", "fingerprint"}
+_PREVIOUS = "previous"  # the fact that says what readers had before it
 
 
 class PublicationError(PipelineError):
@@ -63,7 +67,7 @@ def current(home: Home) -> Publication | None:
         PublicationError: The link points to something that is no publication.
     """
     link = home.publish / "current"
-    return _read(link.resolve()) if link.exists() else None
+    return read(link.resolve()) if link.exists() else None
 
 
 def require_current(home: Home) -> Publication:
@@ -84,9 +88,44 @@ def is_whole(publication: Publication) -> bool:
     return whole and sha256_of(publication.mart) == publication.facts.get("mart_sha256")
 
 
+def names(home: Home) -> list[str]:
+    """The ids of all publications on disk, the oldest first; one of them may be damaged."""
+    return sorted(path.name for path in (home.publish / "publications").glob("[!.]*"))
+
+
 def history(home: Home) -> list[Publication]:
     """Every publication on disk, the oldest first."""
-    return [_read(path) for path in sorted((home.publish / "publications").glob("[!.]*"))]
+    return [read(home.publish / "publications" / name) for name in names(home)]
+
+
+def current_name(home: Home) -> str | None:
+    """The id of the publication that readers are led to, whatever state it is in; None before the first."""
+    link = home.publish / "current"
+    return link.readlink().name if link.is_symlink() else None
+
+
+def previous_name(home: Home) -> str | None:
+    """The id of the publication that readers had when the current one was published, as far as it is known."""
+    try:
+        now = current(home)
+    except PublicationError:
+        return None
+    previous = now.facts.get(_PREVIOUS) if now else None
+    return str(previous) if previous else None
+
+
+def require_sound(home: Home, publication_id: str) -> Publication:
+    """A publication on disk that is whole, passed the gate and can be read to its last row.
+
+    Raises:
+        PublicationError: It is not, or it is not there.
+    """
+    publication = read(home.publish / "publications" / publication_id)
+    if (why := _unsound(publication.mart, publication_id, needed=set())) is not None:
+        raise PublicationError(
+            f"{publication.directory} is damaged: {why}. Nothing was changed; choose another one of `nps publications`."
+        )
+    return publication
 
 
 def candidate(home: Home, run_id: str) -> Path:
@@ -114,35 +153,93 @@ def discard(directory: Path) -> None:
     shutil.rmtree(directory)
 
 
-def swap(home: Home, directory: Path, facts: dict[str, Any], keep: int) -> Publication:
-    """Publish a candidate: its files reach the disk, it gets its name, then one link is renamed into place.
+def swap(
+    home: Home, directory: Path, facts: dict[str, Any], keep: int, say: Callable[[str], None] = lambda _: None
+) -> Publication:
+    """Publish a candidate: on disk, named, verified, and only then one link is renamed into place.
 
     Args:
         home: The state directory.
         directory: The candidate, complete but for ``publication.json``.
-        facts: The content of ``publication.json``; ``publication_id`` names the directory.
-        keep: How many publications stay on disk.
+        facts: The content of ``publication.json``; ``publication_id`` names the directory, ``mart_sha256`` is the hash
+            of the mart that was judged.
+        keep: How many publications stay on disk; the current one, the one before it and a held one are never removed.
+        say: Is told what an operator should know although the publication stands.
 
     Raises:
-        PublicationError: This publication is the current one; it is immutable.
+        PublicationError: This publication is the current one, and immutable; or what is on disk under its final name
+            is not what was judged. Readers see what they saw before.
     """
-    publications = home.publish / "publications"
-    final = publications / str(facts["publication_id"])
-    if final.exists() and final.name == _current_name(home):
+    final = home.publish / "publications" / str(facts["publication_id"])
+    before = current_name(home)
+    if final.exists() and final.name == before:
         raise PublicationError(f"{final.name} is published already. Nothing was changed; `nps run` builds a new one.")
-    (directory / DOCUMENT).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    (directory / DOCUMENT).write_text(json.dumps({**facts, _PREVIOUS: before}, indent=1) + "\n", encoding="utf-8")
+    model = _model(home, before)
+    refused = ownership.copy_rights(directory, model, model / MART) if model else []
     for path in sorted(directory.rglob("*")):
         (fsync_directory if path.is_dir() else fsync_file)(path)
     fsync_directory(directory)
-    publications.mkdir(exist_ok=True)
+    final.parent.mkdir(exist_ok=True)
     if final.exists():  # of a run that was killed before its link was swapped
         _remove(final)
     directory.rename(final)
-    fsync_directory(publications)
-    _point(home.publish / "mart.duckdb", Path("current") / MART)
-    _point(home.publish / "current", Path("publications") / final.name)
-    _prune(home, keep)
-    return _read(final)
+    if model:  # after the rename: rights may forbid to move it
+        refused += [] if ownership.copy_rights_of(final, model) else [final]
+        fsync_directory(final)
+    fsync_directory(final.parent)
+    _verify(final, facts)
+    show(home, final.name)
+    if refused and model:
+        say(_not_given(final, model, len(refused)))
+    _prune(home, keep, before)
+    return read(final)
+
+
+def show(home: Home, publication_id: str) -> None:
+    """Lead readers to a publication on disk, by one rename."""
+    _point(home.publish / MART, Path("current") / MART)
+    _point(home.publish / "current", Path("publications") / publication_id)
+
+
+def _model(home: Home, name: str | None) -> Path | None:
+    """The publication whose rights are taken over; None leaves everything to the umask."""
+    model = home.publish / "publications" / name if name else None
+    return model if model and (model / MART).is_file() else None
+
+
+def _not_given(final: Path, model: Path, number: int) -> str:
+    return (
+        f"{number:,} files and directories of {final.name} could not be given the owner and group that those of "
+        f"{model.name} have: this user has no right to. If readers need them, use chown, or run as a user who may."
+    )
+
+
+def _verify(final: Path, facts: dict[str, Any]) -> None:
+    """Look at what readers are about to be led to: it must be what was judged, under this name, readable to the end."""
+    why = _unsound(final / MART, final.name, needed=set(warehouse.CONTRACT_TABLES))
+    if why is None and sha256_of(final / MART) != facts["mart_sha256"]:
+        why = "its mart is not the one of this run"
+    if why is not None:
+        _remove(final)
+        fsync_directory(final.parent)
+        raise PublicationError(
+            f"{final.name} was not published: {why}. Readers see what they saw before. Run again; if it is said again, "
+            "check the disk."
+        )
+
+
+def _unsound(mart: Path, publication_id: str, needed: set[str]) -> str | None:
+    """Why a mart must not be shown, None if nothing speaks against it; tables in ``needed`` must be there."""
+    if not has_passed(mart.parent):
+        return "gate.json beside it does not say that this very mart passed the gate"
+    try:
+        tables, ids = warehouse.read_whole(mart)
+    except warehouse.WarehouseError:
+        return "DuckDB cannot read all of its mart"
+    if missing := sorted(needed - tables):
+        return f"its mart lacks {', '.join(missing)}"
+    return None if ids == [publication_id] else "its table publication does not name it, and it alone"
 
 
 def _point(link: Path, target: Path) -> None:
@@ -155,29 +252,40 @@ def _point(link: Path, target: Path) -> None:
     fsync_directory(link.parent)
 
 
-def _current_name(home: Home) -> str | None:
-    link = home.publish / "current"
-    return link.readlink().name if link.is_symlink() else None
-
-
-def _prune(home: Home, keep: int) -> None:
+def _prune(home: Home, keep: int, before: str | None) -> None:
+    """Remove the oldest publications but for the current one, the one before it and a held one."""
     publications = home.publish / "publications"
     for half_removed in publications.glob(".*"):
+        ownership.make_removable(half_removed)
         shutil.rmtree(half_removed, ignore_errors=True)
-    others = sorted(path for path in publications.glob("[!.]*") if path.name != _current_name(home))
-    for path in others[: max(0, len(others) - keep + 1)]:
-        _remove(path)
+    try:
+        hold = read_hold(home)
+    except HoldError:  # whichever it holds: nothing is removed until a person has mended it
+        return
+    needed = {current_name(home), before, hold.publication_id if hold else None}
+    needed_here = [name for name in names(home) if name in needed]
+    others = [name for name in names(home) if name not in needed]
+    for name in others[: max(0, len(others) - max(0, keep - len(needed_here)))]:
+        _remove(publications / name)
 
 
 def _remove(directory: Path) -> None:
     """Remove a publication that nobody reads; whoever is killed here leaves a hidden rest, never half a publication."""
     hidden = directory.with_name(f".{directory.name}")
-    shutil.rmtree(hidden, ignore_errors=True)
+    if hidden.exists():
+        ownership.make_removable(hidden)
+        shutil.rmtree(hidden, ignore_errors=True)
     directory.rename(hidden)
+    ownership.make_removable(hidden)
     shutil.rmtree(hidden)
 
 
-def _read(directory: Path) -> Publication:
+def read(directory: Path) -> Publication:
+    """The publication in a directory.
+
+    Raises:
+        PublicationError: Something else is there, or nothing.
+    """
     try:
         facts = json.loads((directory / DOCUMENT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -186,5 +294,5 @@ def _read(directory: Path) -> Publication:
         return Publication(directory, facts)
     raise PublicationError(
         f"{directory} is no complete publication. Remove it, or point {directory.parent.parent / 'current'} to "
-        "another one; `nps run` publishes again."
+        "another one with `nps rollback`; `nps run` publishes again."
     )

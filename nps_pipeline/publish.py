@@ -9,9 +9,12 @@ from typing import Any, Literal, Protocol
 import dagster as dg
 
 from expectations.suites import Suite
-from expectations.verdict import Verdict, judge, read_verdict
+from expectations.verdict import Verdict, read_verdict
 from nps_pipeline import __version__, publications, warehouse
-from nps_pipeline.keys import GROUPS, PUBLISHED_MART, table
+from nps_pipeline.errors import PipelineError
+from nps_pipeline.hold import Hold, read_hold
+from nps_pipeline.judging import judge_candidate
+from nps_pipeline.keys import GROUPS, PROBLEMS, PUBLISHED_MART, table
 from nps_pipeline.progress import tell
 from nps_pipeline.publications import Publication
 from nps_pipeline.resources import Run
@@ -35,12 +38,23 @@ class Published:
     """What publishing did.
 
     ``publication`` is what readers see now, None while nothing was ever landed; ``changed`` says whether it is new, and
-    ``same_as`` names the one before it where both hold the same but for what the CRMs showed.
+    ``same_as`` names the one before it where both hold the same but for what the CRMs showed. ``hold`` is why a
+    candidate that passed was not published, ``notes`` are sentences for the operator.
     """
 
     publication: Publication | None
     changed: bool
     same_as: str | None = None
+    hold: Hold | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def problems(self) -> list[str]:
+        """What makes a run degraded although a sound publication stands."""
+        if self.hold is None:
+            return []
+        current = self.publication.publication_id if self.publication else None
+        return [f"This run published nothing. {self.hold.sentence(current)}"]
 
 
 def publish(settings: Settings, run_id: str, suites: Sequence[Suite], render_report: RenderReport) -> Published:
@@ -55,6 +69,8 @@ def publish(settings: Settings, run_id: str, suites: Sequence[Suite], render_rep
     Raises:
         GateRefusedError: A critical check failed or could not run; the last publication stays as it is.
         WarehouseError: Nothing was built yet.
+        PublicationError: What reached the disk is not what was judged; the last publication stays as it is.
+        HoldError: Which publication is held cannot be read; the last publication stays as it is.
     """
     home = settings.home
     facts = warehouse.work_publication(home)
@@ -63,19 +79,26 @@ def publish(settings: Settings, run_id: str, suites: Sequence[Suite], render_rep
     if now is None and facts["input_loads"] == "[]":
         publications.discard(candidate)
         return Published(None, changed=False)
+    notes: list[str] = []
     verdict = read_verdict(candidate, suites)
     if verdict is None:
-        verdict = judge(candidate, facts["publication_id"], facts["fingerprint"], suites)
+        verdict = judge_candidate(settings, candidate, facts, suites, say=notes.append).verdict
     if not verdict.passed:
         raise GateRefusedError(_refusal(verdict))
+    hold = read_hold(home)
+    if hold is not None:
+        publications.discard(candidate)
+        return Published(now, changed=False, hold=hold, notes=tuple(notes))
     if now is not None and now.fingerprint == facts["fingerprint"] and publications.is_whole(now):
         publications.discard(candidate)
-        return Published(now, changed=False)
+        return Published(now, changed=False, notes=tuple(notes))
     page = render_report(candidate / publications.MART, comments=settings.configuration.reporting.comments)
     (candidate / publications.REPORT).write_text(page, encoding="utf-8")
-    swapped = publications.swap(home, candidate, _document(facts, verdict), settings.configuration.publish.keep)
+    keep = settings.configuration.publish.keep
+    swapped = publications.swap(home, candidate, _document(facts, verdict), keep, say=notes.append)
     same = now is not None and now.facts.get("content_hash") == facts["content_hash"]
-    return Published(swapped, changed=True, same_as=now.publication_id if now and same else None)
+    same_as = now.publication_id if now and same else None
+    return Published(swapped, changed=True, same_as=same_as, notes=tuple(notes))
 
 
 def _refusal(verdict: Verdict) -> str:
@@ -115,15 +138,18 @@ def published_mart(suites: Sequence[Suite], render_report: RenderReport) -> dg.A
         started = time.monotonic()
         try:
             published = publish(run.settings, context.run.run_id, suites, render_report)
-        except GateRefusedError as refusal:
+        except (GateRefusedError, PipelineError) as refusal:
             raise dg.Failure(description=str(refusal), allow_retries=False) from None
-        tell(context, _told(published, run.settings))
+        for sentence in [_told(published, run.settings), *published.notes]:
+            tell(context, sentence)
         seconds = round(time.monotonic() - started, 3)
         return dg.MaterializeResult(
             metadata={
                 "changed": published.changed,
                 "same_content": published.same_as is not None,
                 "seconds": seconds,
+                "held": published.hold is not None,
+                PROBLEMS: dg.MetadataValue.json(published.problems),
                 **_described(published.publication),
             }
         )
@@ -142,6 +168,8 @@ def _described(publication: Publication | None) -> dict[str, Any]:
 
 
 def _told(published: Published, settings: Settings) -> str:
+    if published.hold is not None:
+        return published.problems[0]
     if published.publication is None:
         return f"Nothing was landed yet, so nothing is published. Drop a survey export into {settings.home.inbox}."
     if published.same_as:

@@ -10,6 +10,10 @@ OURS = ("NPS_", "DAGSTER_", "DBT_", "SALESFORCE_", "HUBSPOT_", "ZENDESK_")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=20, help="how many publishers are killed while a reader reads")
+
+
 @pytest.fixture(autouse=True)
 def environment_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No test sees or leaves a setting of the pipeline in the environment."""

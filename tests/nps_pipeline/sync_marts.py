@@ -16,6 +16,8 @@ from nps_pipeline.home import Home
 from nps_pipeline.landing import sha256_of
 from nps_pipeline.publications import Publication
 from nps_pipeline.sync_fields import SyncField
+from nps_pipeline.warehouse import CONTRACT_TABLES
+from tests.nps_pipeline.small_marts import tables_of
 
 SCORE = SyncField(
     destination="hubspot",
@@ -136,6 +138,9 @@ def publish(
     candidate = home.publish / ".candidates" / publication_id
     candidate.mkdir(parents=True)
     mart = make_mart(candidate / publications.MART, wanted, observed, answers)
+    with duckdb.connect(str(mart)) as connection:  # what a sync does not read, a swap looks for
+        there = {name for (name,) in connection.execute("select table_name from duckdb_tables()").fetchall()}
+        connection.execute(tables_of(publication_id, [name for name in CONTRACT_TABLES if name not in there]))
     verdict = {
         "publication_id": publication_id,
         "mart_sha256": sha256_of(mart),

@@ -16,6 +16,7 @@ from expectations.verdict import judge
 from nps_pipeline import instance, publications
 from nps_pipeline.build import build_defs
 from nps_pipeline.errors import PipelineError
+from nps_pipeline.hold import Hold, HoldError, write_hold
 from nps_pipeline.home import Home
 from nps_pipeline.keys import PUBLISHED_MART
 from nps_pipeline.landing import sha256_of
@@ -29,6 +30,7 @@ from tests.expectations.test_shipped_suites import MUTATIONS, Mutation
 from tests.nps_pipeline.pipeline import Pipeline
 
 SUITES = load_suites(shipped_suites())
+HOLD = Hold("p1", "2026-11-22T12:00:00+00:00", "p2")
 CRITICAL = {e.name: e for suite in SUITES for e in suite.expectations if e.severity == "critical"}
 # One way to break each; that every other way is found too is tested with the suites.
 BREAKS_A_CRITICAL_ONE = {m.breaks: m for m in reversed(MUTATIONS) if m.breaks in CRITICAL}
@@ -204,6 +206,29 @@ def test_what_is_published_holds_together(built: Built) -> None:
     assert tables == set(CONTRACT_TABLES)
     assert constraints == [(0,)]
     assert str(storage).startswith("v1.0.0")
+
+
+def test_while_a_publication_is_held_a_candidate_is_judged_and_not_published(built: Built) -> None:
+    before = built.published_hash()
+    write_hold(built.home, HOLD)
+    held = publish(built.settings, "second", SUITES, render_report)
+    assert (held.changed, held.hold, held.publication) == (False, HOLD, current(built.home))
+    (problem,) = held.problems
+    assert problem.startswith("This run published nothing.")
+    assert HOLD.sentence(before[0]) in problem
+    assert not any((built.home.publish / ".candidates").iterdir())
+    built.change("update fct_nps_responses set score = 11 where response_id = 'r0001'")
+    with pytest.raises(GateRefusedError):
+        built.publish("third")
+    assert built.published_hash() == before
+
+
+def test_what_is_held_and_cannot_be_read_is_published_over_by_nobody(built: Built) -> None:
+    before = built.published_hash()
+    (built.home.publish / "held.json").write_text("{", encoding="utf-8")
+    with pytest.raises(HoldError, match=r"held\.json cannot be read"):
+        built.publish("second")
+    assert built.published_hash() == before
 
 
 def test_publish_launched_alone_from_dagster_refuses_too(built: Built) -> None:
