@@ -9,7 +9,9 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -61,9 +63,10 @@ def main() -> None:
 @click.option("--apply", "sync", flag_value="apply", help="Write the scores back into the CRMs.")
 @click.option("--dry-run", "sync", flag_value="plan", help="Only plan the writes, whatever nps.yaml says.")
 @click.option("--no-sync", "sync", flag_value="off", help="Leave sync-back out.")
+@click.option("--accept-shrink", is_flag=True, help="The sources really have as little as their full pulls listed.")
 @AS_JSON
 @_sentences
-def run(only: str | None, sync: str | None, as_json: bool) -> int:
+def run(only: str | None, sync: str | None, accept_shrink: bool, as_json: bool) -> int:
     """Run the loop: pull, transform, gate, publish, sync back.
 
     Nothing is written to a CRM without --apply, unless `sync.mode` in nps.yaml is apply.
@@ -78,7 +81,8 @@ def run(only: str | None, sync: str | None, as_json: bool) -> int:
     from nps_pipeline.build import build_defs  # noqa: PLC0415
     from nps_pipeline.execute import run_job  # noqa: PLC0415
 
-    result = run_job(settings, build_defs(quiet=as_json), only=only, sync=sync or "configured")
+    definitions = build_defs(quiet=as_json)
+    result = run_job(settings, definitions, only=only, sync=sync or "configured", accept_shrink=accept_shrink)
     if as_json:
         click.echo(json.dumps({**asdict(result), "exit": int(result.exit)}))
     elif result.published and not result.same_content:
@@ -89,18 +93,19 @@ def run(only: str | None, sync: str | None, as_json: bool) -> int:
 
 
 @main.command()
+@click.option("--loads", is_flag=True, help="Also show where the rows of every load went.")
 @AS_JSON
 @_sentences
-def status(as_json: bool) -> None:
+def status(loads: bool, as_json: bool) -> None:
     """Show the last publication: NPS, conservation and freshness per source; and the last syncs."""
     from nps_pipeline.publications import require_current  # noqa: PLC0415
     from nps_pipeline.summary import summarise  # noqa: PLC0415
 
     settings = load_settings()
     if as_json:
-        click.echo(summarise(settings.home, require_current(settings.home)).as_json())
+        click.echo(summarise(settings.home, require_current(settings.home), loads=loads).as_json())
         return
-    _show_current()
+    _show_current(loads=loads)
 
 
 @main.command()
@@ -128,16 +133,30 @@ def plan(destination: str | None, as_json: bool) -> None:
 @main.command()
 @click.option("--source", help="Only this source (files) or stream (files.retail).")
 @click.option("--reason", help="Only this reason.")
+@click.option("--load", metavar="LOAD_ID", help="Only rows of this load.")
+@click.option("--csv", "csv_file", metavar="FILE", help="Write them for a spreadsheet; - is standard output.")
 @AS_JSON
 @_sentences
-def quarantine(source: str | None, reason: str | None, as_json: bool) -> None:
+def quarantine(source: str | None, reason: str | None, load: str | None, csv_file: str | None, as_json: bool) -> None:
     """List refused rows with their reasons and what can be done about them."""
     from nps_pipeline import console  # noqa: PLC0415
     from nps_pipeline.project import reasons  # noqa: PLC0415
     from nps_pipeline.publications import require_current  # noqa: PLC0415
-    from nps_pipeline.quarantine import quarantined  # noqa: PLC0415
+    from nps_pipeline.quarantine import EXPORTED, explained, quarantined  # noqa: PLC0415
+    from nps_pipeline.spreadsheet import as_csv, write_csv  # noqa: PLC0415
 
-    rows = quarantined(require_current(load_settings().home), source, reason)
+    rows = quarantined(require_current(load_settings().home), source, reason, load)
+    if csv_file is not None:
+        text = as_csv(explained(rows), EXPORTED)
+        if csv_file == "-":
+            click.echo(text, nl=False)
+            return
+        try:
+            write_csv(Path(csv_file), text)
+        except OSError as error:
+            raise click.BadParameter(f"{csv_file} cannot be written ({error.strerror}).", param_hint="--csv") from None
+        click.echo(f"{len(rows):,} rows in {csv_file}")
+        return
     if as_json:
         click.echo(json.dumps(rows, indent=1, default=str))
         return
@@ -154,6 +173,75 @@ def quarantine(source: str | None, reason: str | None, as_json: bool) -> None:
     )
     for name in dict.fromkeys(row["reason"] for row in rows):
         click.echo(f"{name}: {reasons()[name]['description']} {reasons()[name]['remedy']}")
+
+
+@main.command()
+@AS_JSON
+@_sentences
+def publications(as_json: bool) -> None:
+    """List the publications on disk, the newest first: what readers see now, what they can go back to."""
+    from nps_pipeline import console  # noqa: PLC0415
+    from nps_pipeline.catalogue import catalogue  # noqa: PLC0415
+
+    home = load_settings().home
+    entries = catalogue(home)
+    if as_json:
+        click.echo(json.dumps([asdict(entry) for entry in entries], indent=1))
+    elif entries:
+        console.print_publications(entries)
+    else:
+        click.echo(f"Nothing is published yet below {home.root}. Start with `nps run`.")
+
+
+@main.command()
+@click.argument("publication_id", required=False)
+@click.option("--release", is_flag=True, help="Let the next run publish again.")
+@AS_JSON
+@_sentences
+def rollback(publication_id: str | None, release: bool, as_json: bool) -> None:
+    """Let readers see an older publication again, by default the one before the current, and hold it.
+
+    While it is held, `nps run` pulls, builds and judges as always, and publishes nothing.
+    """
+    from nps_pipeline import rollback as stage  # noqa: PLC0415
+
+    if release and publication_id is not None:
+        raise click.BadParameter("It releases whatever is held; leave the publication out.", param_hint="--release")
+    home = load_settings().home
+    if release:
+        was_held = stage.release(home)
+        sentence = "Released: the next `nps run` publishes again." if was_held else "Nothing is held: runs publish."
+        click.echo(json.dumps({"released": was_held}) if as_json else sentence)
+        return
+    done = stage.rollback(home, publication_id, datetime.now(UTC))
+    if as_json:
+        click.echo(json.dumps(asdict(done.hold)))
+    else:
+        name = done.publication.publication_id
+        click.echo(f"Readers see {name} again. {done.hold.sentence(name)}")
+
+
+@main.command()
+@click.argument("source", required=False)
+@AS_JSON
+@_sentences
+def requeue(source: str | None, as_json: bool) -> int:
+    """Read anew what nps.yaml reads in another way by now: landed files, refused ones, and rows of CRMs.
+
+    SOURCE limits it to a source (files) or a stream (files.retail). The next `nps run` publishes what came of it.
+
+    Exit code 3: a file could not be read anew, so what was landed of it stays.
+    """
+    from nps_pipeline.requeue import requeue as read_anew  # noqa: PLC0415
+
+    outcomes = read_anew(load_settings(), source)
+    if as_json:
+        click.echo(json.dumps([asdict(outcome) for outcome in outcomes], indent=1))
+    else:
+        for outcome in outcomes:
+            click.secho(f"{outcome.what}: {outcome.says}", fg="red" if outcome.failed else None, err=outcome.failed)
+        click.echo("`nps run` publishes what came of it." if outcomes else "Nothing was landed or refused yet.")
+    return 3 if any(outcome.failed for outcome in outcomes) else 0
 
 
 @main.command()
@@ -232,10 +320,10 @@ def schema() -> None:
     click.echo(json.dumps(json_schema(), indent=2))
 
 
-def _show_current() -> None:
+def _show_current(*, loads: bool = False) -> None:
     from nps_pipeline.console import print_summary  # noqa: PLC0415
     from nps_pipeline.publications import require_current  # noqa: PLC0415
     from nps_pipeline.summary import summarise  # noqa: PLC0415
 
     settings = load_settings()
-    print_summary(summarise(settings.home, require_current(settings.home)))
+    print_summary(summarise(settings.home, require_current(settings.home), loads=loads))

@@ -14,6 +14,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from nps_pipeline.catalogue import Entry
+from nps_pipeline.hold import Hold
 from nps_pipeline.plan import WRITTEN
 from nps_pipeline.progress import is_told
 from nps_pipeline.project import reasons
@@ -65,6 +67,7 @@ def print_summary(summary: Summary) -> None:
         },
     )
     streams = [{**row, "stream": _stream(row), "latest": latest.get(_stream(row))} for row in summary.conservation]
+    counted = {"source_count": "counted by the source"} if any(row["source_count"] for row in streams) else {}
     print_table(
         "Answers: every row served, in one class",
         [row for row in streams if row["role"] == "response"],
@@ -78,6 +81,7 @@ def print_summary(summary: Summary) -> None:
             "superseded": "superseded",
             "deleted": "deleted",
             "latest": "latest kept (UTC)",
+            **counted,
         },
     )
     if others := [row for row in streams if row["role"] != "response"]:
@@ -90,6 +94,26 @@ def print_summary(summary: Summary) -> None:
                 "current": "current",
                 "superseded": "superseded",
                 "deleted": "deleted",
+                **counted,
+            },
+        )
+    if summary.loads:
+        print_table(
+            "Loads: every row landed, in one class",
+            [{**row, "stream": _stream(row), "at": f"{row['finished_at']:%Y-%m-%d %H:%M}"} for row in summary.loads],
+            {
+                "stream": "source",
+                "at": "landed (UTC)",
+                "mode": "mode",
+                "manifest_rows": "landed",
+                "kept": "kept",
+                "current": "current",
+                "quarantined": "quarantined",
+                "excluded": "excluded",
+                "duplicate": "duplicate",
+                "superseded": "superseded",
+                "deleted": "deleted",
+                "reread_rows": "served again",
             },
         )
     print_reasons("Quarantined", summary.quarantined)
@@ -98,6 +122,38 @@ def print_summary(summary: Summary) -> None:
     out.print(f"Publication  {summary.publication_id}, as of {summary.as_of_date}", markup=False)
     out.print(f"Mart         {summary.mart}", markup=False)
     out.print(f"Report       {summary.report}", markup=False)
+    if summary.held:
+        out.print(f"Held         {Hold(**summary.held).sentence(summary.publication_id)}", markup=False)
+
+
+def print_publications(entries: Sequence[Entry]) -> None:
+    """The publications on disk, and under the table what is wrong with the damaged ones."""
+    print_table(
+        "Publications",
+        [
+            {
+                **asdict(entry),
+                "published": None if entry.published_at is None else entry.published_at[:16].replace("T", " "),
+                "size": f"{entry.size / 1e6:,.1f} MB",
+                "gate": None if entry.passed is None else "passed" if entry.passed else "not passed",
+                "state": ", ".join(word for word in ("current", "held") if getattr(entry, word)),
+            }
+            for entry in entries
+        ],
+        {
+            "publication_id": "publication",
+            "published": "published (UTC)",
+            "as_of_date": "as of",
+            "responses": "responses",
+            "size": "size",
+            "gate": "gate",
+            "failed_warnings": "warnings",
+            "state": "state",
+        },
+    )
+    for entry in entries:
+        if entry.problem:
+            out.print(entry.problem, markup=False, style="red")
 
 
 def print_syncs(syncs: Sequence[Mapping[str, Any]]) -> None:

@@ -13,9 +13,11 @@ from connectors.survey_files.connector import SOURCE, SurveyFile, open_survey_fi
 from connectors.survey_files.records import FILE_FIELDS
 from nps_pipeline import __version__, landing
 from nps_pipeline.home import Home
-from nps_pipeline.landing import Load, LoadRequest
+from nps_pipeline.landing import LandingResult, Load, LoadRequest
 from nps_pipeline.manifest import LandedFile
 from nps_pipeline.settings import Settings
+
+_REASON = ".reason.txt"
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,9 @@ def _corrections(settings: Settings) -> list[tuple[str, str]]:
 
 
 def _pull_file(settings: Settings, path: Path) -> FileOutcome:
-    configuration, home = settings.configuration, settings.home
+    home = settings.home
     try:
-        survey_file = open_survey_file(path, configuration.sources.files, configuration.reporting.timezone)
-        outcome = _land(home, survey_file, _corrections(settings))
+        outcome = _land(home, understood(settings, path), _corrections(settings))
     except RecordError as refusal:
         _refuse(home, path, str(refusal))
         return FileOutcome(path.name, refused=str(refusal))
@@ -77,19 +78,50 @@ def _land(home: Home, survey_file: SurveyFile, corrections: Sequence[tuple[str, 
             return FileOutcome(survey_file.name, stream.name, notes=(note,))
     corrected = {old: _live(loads, old)[-1:] for old in survey_file.replaces}
     replaced = dict.fromkeys(load.manifest.load_id for found in (same_bytes, *corrected.values()) for load in found)
+    result = land_file(home, survey_file, tuple(replaced))
+    rows = result.load.manifest.rows if result.load else 0
+    notes = (*survey_file.notes, *_correction_notes(corrected, loads))
+    return FileOutcome(survey_file.name, stream.name, rows, result.reread_rows, notes=notes)
+
+
+def land_file(home: Home, survey_file: SurveyFile, replaces: Sequence[str]) -> LandingResult:
+    """Land a file that was understood, in place of the loads with these ids.
+
+    Raises:
+        RecordError: The file changed since it was opened.
+    """
     request = LoadRequest(
         source=SOURCE,
-        stream=stream.name,
+        stream=survey_file.stream.name,
         mode="file",
         connector_version=__version__,
         mapping_hash=survey_file.mapping_hash,
         file=LandedFile(survey_file.name, survey_file.sha256, survey_file.bytes),
-        replaces=tuple(replaced),
+        replaces=replaces,
     )
-    result = landing.land(home, request, survey_file.pages())
-    rows = result.load.manifest.rows if result.load else 0
-    notes = (*survey_file.notes, *_correction_notes(corrected, loads))
-    return FileOutcome(survey_file.name, stream.name, rows, result.reread_rows, notes=notes)
+    return landing.land(home, request, survey_file.pages())
+
+
+def retry(settings: Settings, path: Path) -> FileOutcome:
+    """Land a file that was refused: accepted now, it moves to the archive; else its reason is written anew."""
+    try:
+        outcome = _land(settings.home, understood(settings, path), _corrections(settings))
+    except RecordError as refusal:
+        _reason_beside(path).write_text(str(refusal) + "\n", encoding="utf-8")
+        return FileOutcome(path.name, refused=str(refusal))
+    _move(path, settings.home.archive)
+    _reason_beside(path).unlink(missing_ok=True)
+    return outcome
+
+
+def understood(settings: Settings, path: Path) -> SurveyFile:
+    """A file as nps.yaml reads it now.
+
+    Raises:
+        RecordError: It cannot be read; the text says what to do.
+    """
+    configuration = settings.configuration
+    return open_survey_file(path, configuration.sources.files, configuration.reporting.timezone)
 
 
 def _by_time(loads: Iterable[Load]) -> list[Load]:
@@ -129,8 +161,17 @@ def _read_alike(load: Load, survey_file: SurveyFile) -> bool:
 
 
 def _refuse(home: Home, path: Path, reason: str) -> None:
-    moved = _move(path, home.refused)
-    moved.with_name(f"{moved.name}.reason.txt").write_text(reason + "\n", encoding="utf-8")
+    _reason_beside(_move(path, home.refused)).write_text(reason + "\n", encoding="utf-8")
+
+
+def refused_files(home: Home) -> list[Path]:
+    """The files that were refused and still lie there, sorted."""
+    found = home.refused.glob("[!.]*") if home.refused.is_dir() else ()
+    return sorted(path for path in found if path.is_file() and not path.name.endswith(_REASON))
+
+
+def _reason_beside(path: Path) -> Path:
+    return path.with_name(path.name + _REASON)
 
 
 def _move(path: Path, folder: Path) -> Path:

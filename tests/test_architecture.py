@@ -39,10 +39,14 @@ OF_A_STAGE = {
     "connectors": "what a source declares and yields",
     "expectations": "suites and verdicts",
     "nps_pipeline": "the version",
+    "nps_pipeline.declaration": "hashes of a stream's declaration",
     "nps_pipeline.delivery": "sends planned writes",
     "nps_pipeline.errors": "the base of errors",
+    "nps_pipeline.hold": "which publication is held",
     "nps_pipeline.home": "paths and locks",
     "nps_pipeline.inbox": "survey files",
+    "nps_pipeline.ingest": "the raw tables",
+    "nps_pipeline.judging": "the gate on one candidate",
     "nps_pipeline.keys": "the asset keys at which stages meet",
     "nps_pipeline.landing": "loads",
     "nps_pipeline.ledger": "what was written to the CRMs",
@@ -53,13 +57,15 @@ OF_A_STAGE = {
     "nps_pipeline.publications": "what is published",
     "nps_pipeline.resources": "settings and lock of the run",
     "nps_pipeline.settings": "settings",
+    "nps_pipeline.shrink": "which full pulls a person accepted",
     "nps_pipeline.sync_fields": "what is kept up to date in the CRMs",
     "nps_pipeline.warehouse": "the databases",
 }
 # Who may import DuckDB: a second place that opens a file is a second place that may lock it.
 IMPORT_DUCKDB = {
     "nps_pipeline.warehouse": "opens the databases",
-    "nps_pipeline.landing": "compares served rows with landed ones, in memory",
+    "nps_pipeline.comparison": "compares served rows with landed ones, in memory",
+    "nps_pipeline.landing": "names the error of a damaged part",
     "nps_pipeline.report.facts": "reads the closed candidate that it is given",
     "expectations.verdict": "counts the rows of the candidate that it judges",
 }
@@ -67,6 +73,7 @@ IMPORT_DUCKDB = {
 IMPORT_SQLITE = {"nps_pipeline.ledger_file": "opens the ledger"}
 # Who may write Parquet.
 WRITE_PARQUET = {
+    "nps_pipeline.comparison": "what of a load is new",
     "nps_pipeline.landing": "loads",
     "nps_pipeline.warehouse": "the exports of a publication",
 }

@@ -108,11 +108,12 @@ def test_the_environment_example_has_every_variable_with_its_meaning() -> None:
 def test_every_command_and_option_is_documented(name: str) -> None:
     described = section(text_of(ROOT / "docs" / "commands.md"), f"## nps {name}")
 
-    for parameter in COMMANDS[name].params:
+    options = [parameter for parameter in COMMANDS[name].params if isinstance(parameter, click.Option)]
+    for parameter in options:
         (spelling,) = [option for option in parameter.opts if option.startswith("--")]
         assert f"| `{spelling}" in described, spelling
     documented = set(re.findall(r"^\| `(--[\w-]+)", described, re.MULTILINE))
-    assert documented == {option for parameter in COMMANDS[name].params for option in parameter.opts}
+    assert documented == {option for parameter in options for option in parameter.opts}
 
 
 def test_no_command_is_documented_that_does_not_exist() -> None:

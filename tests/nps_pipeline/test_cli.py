@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -201,6 +202,20 @@ def test_quarantine_for_programs_can_be_narrowed(asked: Ask, words: tuple[str, .
     assert result.returncode == 0
     found = [row["source_record_id"] for row in json.loads(result.stdout)]
     assert found == [f"{CANARIES['record']}{number}" for number in records]
+
+
+def test_quarantine_for_spreadsheets_is_a_file_or_standard_output(asked: Ask, tmp_path: Path) -> None:
+    printed = asked("quarantine", "--csv", "-")
+    assert asked("quarantine", "--csv", str(tmp_path / "rows.csv")).stdout == f"3 rows in {tmp_path / 'rows.csv'}\n"
+
+    written = (tmp_path / "rows.csv").read_text(encoding="utf-8-sig")
+    assert written == printed.stdout
+    rows = list(csv.DictReader(written.splitlines()))
+    assert [row["reason"] for row in rows] == sorted(row["reason"] for row in rows)
+    assert all(row["meaning"] and row["remedy"] and row["load_id"] for row in rows)
+    load_id = rows[0]["load_id"]
+    assert len(json.loads(asked("quarantine", "--load", load_id, "--json").stdout)) == 3
+    assert_one_sentence(asked("quarantine", "--load", "no load"), "no load", "nps status --loads")
 
 
 @pytest.mark.parametrize(
