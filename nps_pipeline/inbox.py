@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,8 +46,25 @@ def pull_files(settings: Settings) -> list[FileOutcome]:
     home, corrections = settings.home, _corrections(settings)
     home.inbox.mkdir(parents=True, exist_ok=True)
     waiting = [path for path in home.inbox.iterdir() if not path.name.startswith(".")]
-    waiting.sort(key=lambda path: (any(same_name(path.name, new) for new, _ in corrections), path.name))
-    return [_pull_file(settings, path) for path in waiting]
+    return [_pull_file(settings, path) for path in _corrections_last(waiting, corrections)]
+
+
+def retry_refused(settings: Settings, chosen: Callable[[Path], bool]) -> list[FileOutcome]:
+    """Land the refused files that are read by now: those move to the archive; others stay, with the fresh reason."""
+    refused = settings.home.refused
+    reasons = [path for pattern in (f"*{_REASON}", f"[0-9]*/*{_REASON}") for path in refused.glob(pattern)]
+    files = []
+    for reason in reasons:
+        path = reason.with_name(reason.name.removesuffix(_REASON))
+        if not (path.is_symlink() or path.exists()):
+            reason.unlink()  # of a file that was moved when its process was killed
+        elif chosen(path):
+            files.append(path)
+    return [_retry(settings, path) for path in _corrections_last(files, _corrections(settings))]
+
+
+def _corrections_last(paths: Iterable[Path], corrections: Sequence[tuple[str, str]]) -> list[Path]:
+    return sorted(paths, key=lambda path: (any(same_name(path.name, new) for new, _ in corrections), path.name))
 
 
 def _corrections(settings: Settings) -> list[tuple[str, str]]:
@@ -69,23 +86,25 @@ def _pull_file(settings: Settings, path: Path) -> FileOutcome:
 def _land(home: Home, survey_file: SurveyFile, corrections: Sequence[tuple[str, str]]) -> FileOutcome:
     stream, loads = survey_file.stream, _by_time(landing.list_loads(home, SOURCE))
     same_bytes = [load for load in loads if load.manifest.file and load.manifest.file.sha256 == survey_file.sha256]
-    if same_bytes and _read_alike(same_bytes[-1], survey_file) and not _lost_rows(same_bytes[-1], loads):
+    if same_bytes and _read_alike(same_bytes[-1], survey_file) and not lost_rows(same_bytes[-1], loads):
         note = "the same file was landed before under the same mapping; nothing was added"
         return FileOutcome(survey_file.name, stream.name, notes=(note,))
     for new, old in corrections:
-        if same_name(old, survey_file.name) and _live(loads, new):
+        if same_name(old, survey_file.name) and live(loads, new):
             note = f"{new} replaces this file and was landed; nothing was added"
             return FileOutcome(survey_file.name, stream.name, notes=(note,))
-    corrected = {old: _live(loads, old)[-1:] for old in survey_file.replaces}
+    corrected = {old: live(loads, old)[-1:] for old in survey_file.replaces}
     replaced = dict.fromkeys(load.manifest.load_id for found in (same_bytes, *corrected.values()) for load in found)
-    result = land_file(home, survey_file, tuple(replaced))
+    # The same bytes stay where they came: an old file that comes again is no later one.
+    own = [load.manifest.load_seq for load in same_bytes[-1:] if load.manifest.stream == stream.name]
+    result = land_file(home, survey_file, tuple(replaced), own[0] - 1 if own else None)
     rows = result.load.manifest.rows if result.load else 0
     notes = (*survey_file.notes, *_correction_notes(corrected, loads))
     return FileOutcome(survey_file.name, stream.name, rows, result.reread_rows, notes=notes)
 
 
-def land_file(home: Home, survey_file: SurveyFile, replaces: Sequence[str]) -> LandingResult:
-    """Land a file that was understood, in place of the loads with these ids.
+def land_file(home: Home, survey_file: SurveyFile, replaces: Sequence[str], after: int | None) -> LandingResult:
+    """Land a file that was understood, in place of the loads with these ids (see ``LoadRequest.after``).
 
     Raises:
         RecordError: The file changed since it was opened.
@@ -98,12 +117,12 @@ def land_file(home: Home, survey_file: SurveyFile, replaces: Sequence[str]) -> L
         mapping_hash=survey_file.mapping_hash,
         file=LandedFile(survey_file.name, survey_file.sha256, survey_file.bytes),
         replaces=replaces,
+        after=after,
     )
     return landing.land(home, request, survey_file.pages())
 
 
-def retry(settings: Settings, path: Path) -> FileOutcome:
-    """Land a file that was refused: accepted now, it moves to the archive; else its reason is written anew."""
+def _retry(settings: Settings, path: Path) -> FileOutcome:
     try:
         outcome = _land(settings.home, understood(settings, path), _corrections(settings))
     except RecordError as refusal:
@@ -128,7 +147,7 @@ def _by_time(loads: Iterable[Load]) -> list[Load]:
     return sorted(loads, key=lambda load: load.manifest.started_at)
 
 
-def _live(loads: Sequence[Load], name: str) -> list[Load]:
+def live(loads: Sequence[Load], name: str) -> list[Load]:
     """The loads of files of this name that no other load replaces, the newest last."""
     replaced = {load_id for load in loads for load_id in load.manifest.replaces}
     return [
@@ -138,10 +157,32 @@ def _live(loads: Sequence[Load], name: str) -> list[Load]:
     ]
 
 
-def _lost_rows(load: Load, loads: Sequence[Load]) -> bool:
+def lost_rows(load: Load, loads: Sequence[Load]) -> bool:
     """Whether rows that this load did not land again may have stood in a load that was replaced since."""
-    since = loads[loads.index(load) + 1 :]
-    return load.manifest.reread_rows > 0 and any(later.manifest.replaces for later in since)
+    places, manifest = places_of(loads), load.manifest
+    replaced_at: dict[str, str] = {}
+    for later in _by_time(loads):
+        for load_id in later.manifest.replaces:
+            replaced_at.setdefault(load_id, later.manifest.started_at)
+    return manifest.reread_rows > 0 and any(
+        other.manifest.stream == manifest.stream
+        and places[sha256(other)] < places[sha256(load)]
+        and other.manifest.started_at < manifest.started_at < replaced_at.get(other.manifest.load_id, "")
+        for other in loads
+    )
+
+
+def places_of(loads: Iterable[Load]) -> dict[str, str]:
+    """When each file was landed first, by its sha256: its place among the others, however often it is read."""
+    places: dict[str, str] = {}
+    for load in loads:
+        places[sha256(load)] = min(places.get(sha256(load), load.manifest.started_at), load.manifest.started_at)
+    return places
+
+
+def sha256(load: Load) -> str:
+    """Of the file that a load came from."""
+    return load.manifest.file.sha256 if load.manifest.file else ""
 
 
 def _correction_notes(corrected: Mapping[str, Sequence[Load]], loads: Sequence[Load]) -> Iterator[str]:
@@ -161,13 +202,14 @@ def _read_alike(load: Load, survey_file: SurveyFile) -> bool:
 
 
 def _refuse(home: Home, path: Path, reason: str) -> None:
-    _reason_beside(_move(path, home.refused)).write_text(reason + "\n", encoding="utf-8")
-
-
-def refused_files(home: Home) -> list[Path]:
-    """The files that were refused and still lie there, sorted."""
-    found = home.refused.glob("[!.]*") if home.refused.is_dir() else ()
-    return sorted(path for path in found if path.is_file() and not path.name.endswith(_REASON))
+    # A second file of a name goes into a folder of its own: by its name a mapping knows it when it is tried again.
+    folder, copy = home.refused, 1
+    while (folder / path.name).exists():
+        copy += 1
+        folder = home.refused / str(copy)
+    folder.mkdir(parents=True, exist_ok=True)
+    _reason_beside(folder / path.name).write_text(reason + "\n", encoding="utf-8")  # first: it is found by its reason
+    shutil.move(path, folder / path.name)
 
 
 def _reason_beside(path: Path) -> Path:

@@ -57,6 +57,8 @@ class LoadRequest:
     """What a new load is to be: the stream it belongs to and what its manifest says besides the rows.
 
     ``replaces`` names load ids (of any stream of the source) whose rows this load supersedes as a whole.
+    ``after`` is for what is landed anew: the load_seq that it follows. It takes the load_seq of what it replaces behind
+    that, and is compared with nothing that came later.
     ``source_count`` asks the source for its own count, after the last page. ``pulled_until``: what changed before this
     moment had been pulled before, so that a reconcile can tell what was missed.
     """
@@ -68,6 +70,7 @@ class LoadRequest:
     mapping_hash: str
     file: LandedFile | None = None
     replaces: Sequence[str] = ()
+    after: int | None = None
     source_count: Callable[[], int | None] = lambda: None
     pulled_until: datetime | None = None
 
@@ -125,7 +128,8 @@ def land(home: Home, request: LoadRequest, pages: Iterable[Page]) -> LandingResu
     with lock(home, f"landing-{request.source}-{request.stream}", f"landing {request.source}/{request.stream}"):
         of_source = list_loads(home, request.source)
         replaced = {*request.replaces, *(load_id for load in of_source for load_id in load.manifest.replaces)}
-        earlier = [load for load in of_source if load.manifest.stream == request.stream]
+        of_stream = [load for load in of_source if load.manifest.stream == request.stream]
+        earlier = [load for load in of_stream if request.after is None or load.manifest.load_seq <= request.after]
         started = datetime.now(UTC)
         load_id = f"{started:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}"
         scratch = _fresh_scratch(home, request, load_id)
@@ -142,7 +146,7 @@ def land(home: Home, request: LoadRequest, pages: Iterable[Page]) -> LandingResu
                 return LandingResult(None, compared.reread, draft.requests, draft.bytes, draft.budget)
             manifest = Manifest(
                 load_id=load_id,
-                load_seq=1 + max((load.manifest.load_seq for load in earlier), default=0),
+                load_seq=_load_seq(request, of_stream),
                 source=request.source,
                 stream=request.stream,
                 mode=request.mode,
@@ -171,6 +175,16 @@ def land(home: Home, request: LoadRequest, pages: Iterable[Page]) -> LandingResu
             return LandingResult(load, compared.reread, draft.requests, draft.bytes, draft.budget)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _load_seq(request: LoadRequest, of_stream: Sequence[Load]) -> int:
+    """Behind all others; of what is landed anew that of the load it replaces, so that it stays where it came."""
+    after = request.after
+    if after is not None:
+        own = [load.manifest.load_seq for load in of_stream if load.manifest.load_id in request.replaces]
+        if places := [load_seq for load_seq in own if load_seq > after]:
+            return min(places)
+    return 1 + max((load.manifest.load_seq for load in of_stream), default=0)
 
 
 @dataclass

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.errors import RecordError
-from connectors.survey_files.connector import SOURCE, SurveyFile
+from connectors.survey_files.connector import SOURCE, SurveyFile, same_name
 from nps_pipeline import inbox, landing, warehouse
 from nps_pipeline.declaration import asked_for, fields_hash
 from nps_pipeline.errors import PipelineError
 from nps_pipeline.home import Home, lock
 from nps_pipeline.landing import Load, sha256_of
+from nps_pipeline.manifest import LandedFile
 from nps_pipeline.settings import Settings
 
 
@@ -34,16 +35,19 @@ class Requeued:
 
 @dataclass(frozen=True)
 class _Filed:
-    """A file that counts: its load, its place among all files, and how nps.yaml reads it now."""
+    """A file that counts: its load, and how nps.yaml reads it now, or the sentence why it cannot be read."""
 
     load: Load
-    place: str
-    now: SurveyFile
+    now: SurveyFile | str
 
     @property
-    def is_read_alike(self) -> bool:
-        manifest = self.load.manifest
-        return (manifest.stream, manifest.mapping_hash) == (self.now.stream.name, self.now.mapping_hash)
+    def name(self) -> str:
+        return self.load.manifest.file.name if self.load.manifest.file else ""
+
+    @property
+    def stream(self) -> str:
+        """Where its rows belong now; what cannot be read anew stays where it is."""
+        return self.load.manifest.stream if isinstance(self.now, str) else self.now.stream.name
 
 
 def requeue(settings: Settings, source: str | None = None) -> list[Requeued]:
@@ -81,110 +85,124 @@ def _is_chosen(source: str | None, *streams: str) -> bool:
 # --- files ---
 
 
-def _files(settings: Settings, source: str | None) -> list[Requeued]:
+def _files(settings: Settings, source: str | None) -> Iterator[Requeued]:
+    """Land anew every file that counts and is read otherwise by now."""
     home = settings.home
     loads = landing.list_loads(home, SOURCE)
-    replaced = {load_id for load in loads for load_id in load.manifest.replaces}
-    live = [load for load in loads if load.manifest.file and load.manifest.load_id not in replaced]
-    places = _places(loads)
-    archive = {sha256_of(path): path for path in sorted(home.archive.glob("[!.]*"))} if home.archive.is_dir() else {}
-    failures: dict[str, list[Requeued]] = {}
-    groups: dict[str, list[_Filed]] = {}
-    home.root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".requeue-", dir=home.root) as scratch:
-        for number, load in enumerate(live):
-            found = _read_now(settings, load, archive, Path(scratch, str(number)))
-            if isinstance(found, Requeued):
-                failures.setdefault(load.manifest.stream, []).append(found)
-            else:
-                filed = _Filed(load, places[_sha256(load)], found)
-                groups.setdefault(found.stream.name, []).append(filed)
-        outcomes: list[Requeued] = []
-        for stream in sorted({*groups, *failures}):
-            group = sorted(groups.get(stream, []), key=lambda filed: filed.place)
-            whose = {f"{SOURCE}.{stream}", *(f"{SOURCE}.{filed.load.manifest.stream}" for filed in group)}
-            if _is_chosen(source, *whose):
-                outcomes += _group(home, stream, group, failures.get(stream, []))
-        return outcomes
+    places = inbox.places_of(loads)
+    with _scratch(home) as scratch:
+        counting = sorted(_counting(loads), key=lambda load: places[inbox.sha256(load)])
+        filed = [_filed(settings, load, scratch / str(number)) for number, load in enumerate(counting)]
+        streams = {  # a file of the chosen stream may belong to another one now, whose other files it joins
+            one.stream
+            for one in filed
+            if _is_chosen(source, f"{SOURCE}.{one.stream}", f"{SOURCE}.{one.load.manifest.stream}")
+        }
+        told = list(_landed_anew(home, [one for one in filed if one.stream in streams], loads))
+        yield from told
+        if streams and not told:
+            yield Requeued(SOURCE if source is None else source, "is read as before; nothing was added.")
 
 
-def _places(loads: Iterable[Load]) -> dict[str, str]:
-    """When each file was landed first, by its sha256: that is its place among the others, however often it is read."""
-    places: dict[str, str] = {}
-    for load in loads:
-        if load.manifest.file:
-            sha256, started_at = load.manifest.file.sha256, load.manifest.started_at
-            places[sha256] = min(places.get(sha256, started_at), started_at)
-    return places
-
-
-def _sha256(load: Load) -> str:
-    return load.manifest.file.sha256 if load.manifest.file else ""
-
-
-def _name(load: Load) -> str:
-    return load.manifest.file.name if load.manifest.file else load.manifest.load_id
-
-
-def _read_now(settings: Settings, load: Load, archive: Mapping[str, Path], scratch: Path) -> SurveyFile | Requeued:
-    """How a landed file is read now, under the name that it came with; or why it cannot be."""
-    stored = archive.get(_sha256(load))
-    if stored is None:
-        says = (
-            f"it is not in {settings.home.archive} any more, so what was landed of it stays; drop the file into the "
-            "inbox again to have it read anew."
-        )
-        return Requeued(_name(load), says, failed=True)
-    scratch.mkdir()
-    path = Path(shutil.copyfile(stored, scratch / _name(load)))
+@contextmanager
+def _scratch(home: Home) -> Iterator[Path]:
+    """A folder for copies of files; one that was left by a killed process is removed: we hold its lock."""
+    folder = home.root / ".requeue"
+    shutil.rmtree(folder, ignore_errors=True)
     try:
-        return inbox.understood(settings, path)
-    except RecordError as refusal:
-        return Requeued(_name(load), f"what was landed of it stays. {refusal}", failed=True)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _group(home: Home, stream: str, group: Sequence[_Filed], failures: Sequence[Requeued]) -> Iterator[Requeued]:
-    """Land the files of a stream from the first one that is to be read anew: a later file must stay the later load."""
-    yield from failures
-    again = group[_first_to_read(stream, group) :]
-    if not again:
-        if not failures:
-            yield Requeued(f"{SOURCE}.{stream}", "is read as before; nothing was added.")
-        return
-    if failures:
-        says = "was left as it is, for its files are read anew in their order or not at all."
-        yield Requeued(f"{SOURCE}.{stream}", says, failed=True)
-        return
-    for filed in again:
-        try:
-            result = inbox.land_file(home, filed.now, (filed.load.manifest.load_id,))
-        except RecordError as refusal:
-            yield Requeued(_name(filed.load), f"what was landed of it stays. {refusal}", failed=True)
-            return
-        rows = result.load.manifest.rows if result.load else 0
-        yield Requeued(
-            _name(filed.load), f"{rows} rows into {SOURCE}/{stream}, in place of its earlier load.", rows=rows
+def _counting(loads: Sequence[Load]) -> list[Load]:
+    """The loads of files that no other load replaces."""
+    replaced = {load_id for load in loads for load_id in load.manifest.replaces}
+    return [load for load in loads if load.manifest.file and load.manifest.load_id not in replaced]
+
+
+def _filed(settings: Settings, load: Load, scratch: Path) -> _Filed:
+    file = load.manifest.file
+    path = _archived(settings.home, file, scratch) if file else None
+    if path is None:
+        return _Filed(
+            load,
+            f"it is not in {settings.home.archive} any more, so what was landed of it stays; drop the file into the "
+            "inbox again to have it read anew.",
         )
+    try:
+        return _Filed(load, inbox.understood(settings, path))
+    except RecordError as refusal:
+        return _Filed(load, f"what was landed of it stays. {refusal}")
 
 
-def _first_to_read(stream: str, group: Sequence[_Filed]) -> int:
-    """The place of the first file that is read otherwise, or whose load is not the later one of its stream."""
-    latest = 0
-    for number, filed in enumerate(group):
-        manifest = filed.load.manifest
-        if not filed.is_read_alike or manifest.stream != stream or manifest.load_seq < latest:
-            return number
-        latest = manifest.load_seq
-    return len(group)
+def _archived(home: Home, file: LandedFile, scratch: Path) -> Path | None:
+    """The archived bytes of a file under the name that it came with, for a mapping knows it by that."""
+    alike = (path for path in home.archive.rglob("*") if path.is_file() and path.stat().st_size == file.bytes)
+    found = [path for path in alike if sha256_of(path) == file.sha256]
+    if not found:
+        return None
+    named = next((path for path in found if path.name == file.name), None)
+    if named is None:
+        scratch.mkdir(parents=True)
+        named = Path(shutil.copyfile(found[0], scratch / file.name))
+    return named
 
 
-def _refused(settings: Settings, source: str | None) -> Iterator[Requeued]:
-    for path in inbox.refused_files(settings.home):
-        stream = _stream_of(settings, path)
-        if not _is_chosen(source, *([f"{SOURCE}.{stream}"] if stream else [SOURCE])):
+def _landed_anew(home: Home, files: Sequence[_Filed], loads: list[Load]) -> Iterator[Requeued]:
+    """Land files where they are read otherwise by now, in the order in which they came.
+
+    Each load takes the load_seq of the one it replaces: a later file stays the later one, also where the process is
+    killed between two files. Only the load of a file that comes from another stream stands behind all others, so the
+    files that came after it are landed anew behind it. What was landed is added to ``loads``.
+    """
+    last: dict[str, int] = {}  # the load_seq of the file before, by stream
+    for filed in files:
+        manifest, counting = filed.load.manifest, _counting(loads)
+        if filed.load not in counting:  # a correction replaced it a moment ago
             continue
-        outcome = inbox.retry(settings, path)
-        yield Requeued(path.name, inbox.told(outcome), failed=outcome.refused is not None, rows=outcome.rows)
+        after = last.get(filed.stream, 0)
+        in_place = manifest.stream == filed.stream and manifest.load_seq > after
+        if in_place:
+            last[filed.stream] = manifest.load_seq
+        if isinstance(filed.now, str):
+            yield Requeued(filed.name, filed.now, failed=True)
+            continue
+        corrected = tuple(_newly_corrected(filed.now, loads))
+        is_read_alike = manifest.mapping_hash == filed.now.mapping_hash and not inbox.lost_rows(filed.load, loads)
+        if in_place and is_read_alike and not corrected:
+            continue
+        try:
+            result = inbox.land_file(home, filed.now, (manifest.load_id, *corrected), after)
+        except RecordError as refusal:  # it changed in this very moment
+            yield Requeued(filed.name, f"what was landed of it stays. {refusal}", failed=True)
+            continue
+        if result.load:
+            loads.append(result.load)
+            last[filed.stream] = result.load.manifest.load_seq
+            rows = result.load.manifest.rows
+            says = f"{rows} rows into {SOURCE}/{filed.stream}, in place of its earlier load."
+            yield Requeued(filed.name, says, rows=rows)
+
+
+def _newly_corrected(file: SurveyFile, loads: Sequence[Load]) -> Iterator[str]:
+    """Loads that a file replaces because nps.yaml says so since: what it replaced when it came stays replaced."""
+    own = {load_id for load in loads if inbox.sha256(load) == file.sha256 for load_id in load.manifest.replaces}
+    replaced = [load.manifest.file for load in loads if load.manifest.load_id in own]
+    for old in file.replaces:
+        if not any(known and same_name(known.name, old) for known in replaced):
+            yield from (load.manifest.load_id for load in inbox.live(loads, old)[-1:])
+
+
+def _refused(settings: Settings, source: str | None) -> list[Requeued]:
+    def chosen(path: Path) -> bool:
+        stream = _stream_of(settings, path)
+        return _is_chosen(source, f"{SOURCE}.{stream}" if stream else SOURCE)
+
+    return [
+        Requeued(outcome.name, inbox.told(outcome), failed=outcome.refused is not None, rows=outcome.rows)
+        for outcome in inbox.retry_refused(settings, chosen)
+    ]
 
 
 def _stream_of(settings: Settings, path: Path) -> str | None:
