@@ -11,6 +11,7 @@ import threading
 from datetime import date, datetime
 from pathlib import Path
 
+from sandbox.faults import at_random
 from sandbox.serve import CRMS, Sandbox, start
 
 
@@ -35,6 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
             sys.stderr.write(f"{error}\n")
             return 1
         with sandbox:
+            if options.faults is not None:
+                for control in sandbox.control.values():
+                    control.faults(at_random(options.faults))
             _announce(sandbox, options)
             stopped.wait()
     return 0
@@ -65,6 +69,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--folder", type=Path, help="where certificates and keys go (default: a temporary folder)")
     parser.add_argument("--write-env", type=Path, metavar="FILE", help="also write the environment to a file")
     parser.add_argument("--survey-csv", type=Path, metavar="FOLDER", help="also write the survey export there")
+    parser.add_argument(
+        "--faults",
+        type=int,
+        nargs="?",
+        const=1,
+        metavar="SEED",
+        help="let about one request in ten go wrong: limits, errors, broken answers, cut connections (default seed 1)",
+    )
     for crm in CRMS:
         parser.add_argument(f"--{crm}-port", type=int, default=0, help="any free port by default")
     return parser

@@ -1,15 +1,17 @@
-"""The control interface of each server, under /_sandbox/: log, state, edits, reset. No real system has it."""
+"""The control interface of each server, under /_sandbox/: log, state, edits, faults, reset. No real system has it."""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox.faults import FaultError, Faults, declared
 from sandbox.store import Record, Store
 from sandbox.web import Refusal, RequestLog, Service, json_object
 
@@ -17,9 +19,10 @@ PREFIX = "/_sandbox"
 MALFORMED = Refusal(400, {"error": "The body must be a JSON object."})
 
 Handler = Callable[[Request], Awaitable[Response]]
+Declared = tuple[str, str, Handler]
 
 
-def admin_routes(service: Service, log: RequestLog) -> list[Route]:
+def admin_routes(service: Service, log: RequestLog, faults: Faults) -> list[Route]:
     """The routes of one server's control interface; they answer loopback callers only."""
     store = service.store
 
@@ -30,13 +33,28 @@ def admin_routes(service: Service, log: RequestLog) -> list[Route]:
         log.entries.clear()
         return Response(status_code=204)
 
-    async def state(_: Request) -> Response:
-        return JSONResponse(store.dump())
+    async def state(request: Request) -> Response:
+        return JSONResponse(store.dump([_table(store, request)]))
 
     async def reset(_: Request) -> Response:
         service.reset()
         log.entries.clear()
+        faults.declare([])
         return Response(status_code=204)
+
+    routes: list[Declared] = [
+        ("GET", "/requests", requests),
+        ("DELETE", "/requests", forget_requests),
+        ("GET", "/state/{table}", state),
+        *_fault_routes(faults),
+        ("POST", "/reset", reset),
+        *_record_routes(service),
+    ]
+    return [Route(PREFIX + path, _guarded(handler), methods=[method]) for method, path, handler in routes]
+
+
+def _record_routes(service: Service) -> list[Declared]:
+    store = service.store
 
     async def add(request: Request) -> Response:
         table = _table(store, request)
@@ -53,16 +71,38 @@ def admin_routes(service: Service, log: RequestLog) -> list[Route]:
         store.delete(_record(store, request))
         return Response(status_code=204)
 
-    declared: list[tuple[str, str, Handler]] = [
-        ("GET", "/requests", requests),
-        ("DELETE", "/requests", forget_requests),
-        ("GET", "/state", state),
-        ("POST", "/reset", reset),
+    async def set_modified(request: Request) -> Response:
+        table, body = _table(store, request), await json_object(request, MALFORMED)
+        moment, ids = _moment(body.get("at")), body.get("ids")
+        for record in store.everything(table):
+            if ids is None or record.record_id in ids:
+                record.modified = moment
+        return Response(status_code=204)
+
+    return [
         ("POST", "/records/{table}", add),
         ("PATCH", "/records/{table}/{record_id}", edit),
         ("DELETE", "/records/{table}/{record_id}", delete),
+        ("POST", "/modified/{table}", set_modified),
     ]
-    return [Route(PREFIX + path, _guarded(handler), methods=[method]) for method, path, handler in declared]
+
+
+def _fault_routes(faults: Faults) -> list[Declared]:
+    async def show(_: Request) -> Response:
+        return JSONResponse({"faults": faults.shown()})
+
+    async def declare(request: Request) -> Response:
+        try:
+            faults.declare(declared(await json_object(request, MALFORMED)))
+        except FaultError as error:
+            raise Refusal(400, {"error": str(error)}) from None
+        return Response(status_code=204)
+
+    async def clear(_: Request) -> Response:
+        faults.declare([])
+        return Response(status_code=204)
+
+    return [("GET", "/faults", show), ("PUT", "/faults", declare), ("DELETE", "/faults", clear)]
 
 
 def _guarded(handler: Handler) -> Handler:
@@ -94,6 +134,16 @@ def _record(store: Store, request: Request) -> Record:
     if record is None:
         raise Refusal(404, {"error": f"{table} has no such record, or it is deleted."})
     return record
+
+
+def _moment(text: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(str(text))
+    except ValueError:
+        raise MALFORMED from None
+    if moment.tzinfo is None:
+        raise MALFORMED
+    return moment
 
 
 def _shown(record: Record) -> Response:

@@ -1,16 +1,19 @@
-"""A client of the control interface: what a server was asked, what it holds, and edits behind the API's back."""
+"""A client of the control interface: what a server was asked, what it holds, edits behind the API's back, faults."""
 
 from __future__ import annotations
 
 import json
 import ssl
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from sandbox.admin import PREFIX
+from sandbox.faults import Fault
 
 SECONDS = 10
 FIRST_ERROR = 400
@@ -24,7 +27,7 @@ class Control:
     authority: Path | None = None
 
     def requests(self) -> list[dict[str, Any]]:
-        """What the server answered so far: method, path, query, status, changes_records."""
+        """What the server answered so far: method, path, query, status, changes_records, fault."""
         found: list[dict[str, Any]] = self._call("GET", "/requests")["requests"]
         return found
 
@@ -38,11 +41,11 @@ class Control:
 
     def state(self, table: str) -> dict[str, dict[str, Any]]:
         """A table: record id -> fields, created, modified, deleted."""
-        found: dict[str, dict[str, Any]] = self._call("GET", "/state")[table]
+        found: dict[str, dict[str, Any]] = self._call("GET", f"/state/{table}")[table]
         return found
 
     def reset(self) -> None:
-        """Back to the state of the start, with an empty log."""
+        """Back to the state of the start, with an empty log and without faults."""
         self._call("POST", "/reset")
 
     def add(self, table: str, **fields: Any) -> str:
@@ -56,6 +59,26 @@ class Control:
     def delete(self, table: str, record_id: str) -> None:
         """Delete a record, as a person in the CRM would."""
         self._call("DELETE", f"/records/{table}/{record_id}")
+
+    def set_modified(self, table: str, moment: datetime, record_ids: Sequence[str] | None = None) -> None:
+        """Give records (None: all of the table) another time of their last change.
+
+        An earlier one than others have makes a change that shows late, the same one makes a tie.
+        """
+        ids = None if record_ids is None else list(record_ids)
+        self._call("POST", f"/modified/{table}", {"at": moment.isoformat(), "ids": ids})
+
+    def faults(self, faults: Sequence[Fault]) -> None:
+        """Let these faults strike from now on, and no others."""
+        self._call("PUT", "/faults", {"faults": [asdict(fault) for fault in faults]})
+
+    def clear_faults(self) -> None:
+        """Let nothing go wrong any more."""
+        self._call("DELETE", "/faults")
+
+    def struck(self) -> list[str]:
+        """The kinds of the faults that struck requests of the log, in order."""
+        return [one["fault"] for one in self.requests() if one["fault"]]
 
     def _call(self, method: str, path: str, body: object = None) -> dict[str, Any]:
         connection = self._connection()

@@ -9,12 +9,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sandbox.admin import admin_routes
+from sandbox.admin import PREFIX, admin_routes
 from sandbox.certificates import write_login_key, write_server_files
 from sandbox.control import Control
+from sandbox.faults import FaultLayer, Faults
 from sandbox.hubspot.service import ACCESS_TOKEN, HubSpot
 from sandbox.population import Population, build
 from sandbox.population.truth import Truth
+from sandbox.refusals import REFUSALS
 from sandbox.salesforce import logins
 from sandbox.salesforce.service import Salesforce
 from sandbox.servers import Servers, Site
@@ -116,9 +118,10 @@ def start(folder: Path, seed: int, today: date, ports: Mapping[str, int] | None 
 
 
 def site(service: Service, port: int = 0, tls: tuple[Path, Path] | None = None) -> Site:
-    """A CRM as a web site: its API, its request log and its control interface."""
-    log = RequestLog()
-    return Site(application(service, log, admin_routes(service, log)), port, tls)
+    """A CRM as a web site: its API, its request log and its control interface, behind the faults that are asked for."""
+    log, faults = RequestLog(), Faults()
+    inner = application(service, log, admin_routes(service, log, faults))
+    return Site(FaultLayer(inner, faults, log, REFUSALS[service.name], PREFIX), port, tls)
 
 
 def _logins(urls: Mapping[str, str], login_key: Path) -> dict[str, dict[str, dict[str, str]]]:

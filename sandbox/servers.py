@@ -11,10 +11,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from sandbox.faults import HANG_UP
 
 LOOPBACK = "127.0.0.1"
 START_SECONDS = 10.0
@@ -25,7 +28,7 @@ BACKLOG = 128
 class Site:
     """One application, the port it is to have (0: any free one), and its certificate and key where it speaks TLS."""
 
-    application: Starlette
+    application: ASGIApp
     port: int = 0
     tls: tuple[Path, Path] | None = None
 
@@ -102,6 +105,20 @@ def _config(site: Site) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         lifespan="off",
+        http=_protocol,  # type: ignore[arg-type]  # it is called like a class
         ssl_certfile=certificate,
         ssl_keyfile=key,
     )
+
+
+def _protocol(**given: Any) -> asyncio.Protocol:
+    """A connection whose application may end it: ``hang_up`` in the scope closes it when what was sent has left."""
+    protocol: Any = AutoHTTPProtocol(**given)
+    application: ASGIApp = protocol.app
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        await application({**scope, HANG_UP: protocol.transport.close}, receive, send)
+
+    protocol.app = answer
+    made: asyncio.Protocol = protocol
+    return made

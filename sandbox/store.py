@@ -101,9 +101,9 @@ class Store:
         record.modified = self.now()
         record.deleted = record.modified
 
-    def dump(self) -> dict[str, dict[str, dict[str, Any]]]:
-        """Everything, as JSON-ready data: table -> record id -> fields and times."""
-        return {name: {key: _as_json(record) for key, record in table.items()} for name, table in self._tables.items()}
+    def dump(self, tables: Iterable[str]) -> dict[str, dict[str, dict[str, Any]]]:
+        """Some tables as JSON-ready data: table -> record id -> fields and times."""
+        return {name: {key: _as_json(record) for key, record in self._tables[name].items()} for name in tables}
 
 
 def _as_json(record: Record) -> dict[str, Any]:

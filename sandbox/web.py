@@ -17,6 +17,7 @@ from starlette.routing import Route
 from sandbox.store import Store
 
 LOGGED_REQUESTS = 100_000
+FAULT = "fault"  # in the scope of a request: the kind of the fault that strikes it
 
 
 class Refusal(Exception):  # noqa: N818  (an answer of the API, not a fault of ours)
@@ -43,19 +44,31 @@ class Endpoint:
 
 @dataclass
 class RequestLog:
-    """The latest requests, for tests that count them: method, path, query, status, whether they were writes."""
+    """The latest requests, for tests that count them.
+
+    Of each: method, path, query, status (the CRM's; None: it was not asked and nobody answered), whether it was to
+    change records and the CRM saw it, and the kind of the fault that struck it (None: none).
+    """
 
     entries: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LOGGED_REQUESTS))
 
     def add(self, request: Request, status: int, *, writes: bool) -> None:
         """Note one request that was answered."""
+        self._append(request.scope, status, writes=writes)
+
+    def note(self, scope: Mapping[str, Any], status: int | None) -> None:
+        """Note one request that the CRM did not see; None: nobody answered it."""
+        self._append(scope, status, writes=False)
+
+    def _append(self, scope: Mapping[str, Any], status: int | None, *, writes: bool) -> None:
         self.entries.append(
             {
-                "method": request.method,
-                "path": request.url.path,
-                "query": request.url.query,
+                "method": scope["method"],
+                "path": scope["path"],
+                "query": scope["query_string"].decode(),
                 "status": status,
                 "changes_records": writes,
+                "fault": scope.get(FAULT),
             }
         )
 
