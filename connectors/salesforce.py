@@ -1,168 +1,34 @@
 """Salesforce: its Surveys, contacts, accounts and custom NPS objects; scores back on contacts. No logins here.
 
-What the REST API says (its Developer Guide): queryAll serves deleted records too, in no order but that of ORDER BY; a
-collection of up to 200 records is answered with status 200 and one result per row, in the order of the request.
+What the REST API says (its Developer Guide): a collection of up to 200 records is answered with status 200 and one
+result per row, in the order of the request.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final
-
-from pydantic import Field, model_validator
+from itertools import chain
+from typing import Any, Final
 
 from connectors import http
-from connectors.base import Change, Cursor, Kind, Page, Record, Role, Stream, Target, WriteResult
-from connectors.config import Name, Scale, Section, SourceSettings, SurveyType, choose_login, requested_fields
-from connectors.errors import ConfigError, FatalError, InDoubtError, RetryableError
+from connectors.base import Change, Cursor, Kind, Page, Record, Stream, Target, WriteResult
+from connectors.config import choose_login
+from connectors.errors import ConfigError, InDoubtError
+from connectors.salesforce_bulk import NotForBulkError, bulk_rows
+from connectors.salesforce_deleted import Deletions, deletions
+from connectors.salesforce_describe import CHANGED, DELETED, Asked, Catalog
 from connectors.salesforce_login import ADDRESSES, JWT, LOGINS, TITLE, Lost, Refused, SalesforceClient
+from connectors.salesforce_query import ATTRIBUTES, RECORD_ID, Reader, one_of, unusable, without_attributes
+from connectors.salesforce_streams import BATCH, CONTACT, TARGET, SalesforceSettings, declared_streams
 from connectors.values import field_text, moment_text, parse_moment
 
-if TYPE_CHECKING:
-    from simple_salesforce.api import Salesforce
-
-BATCH: Final = 200
 CURSOR: Final = "system_modstamp"
+GONE: Final = "deletions_known"  # every deletion before is landed
+DELETIONS_AGE: Final = timedelta(days=1)  # their log reaches back 15 days; until then a quiet cursor stays as it is
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)  # before any record
-SYSTEM_COLUMNS: Final = ("Id", "IsDeleted", "SystemModstamp")
-NAME: Final = "[A-Za-z][A-Za-z0-9_]*"
-COLUMN: Final = rf"{NAME}(\.{NAME})?"
-RECORD_ID: Final = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 SHORT_ID: Final = 15  # the three characters after it only repeat which letters are upper case
-
-ObjectName = Annotated[str, Field(pattern=f"^{NAME}$")]
-FieldName = Annotated[str, Field(pattern=f"^{COLUMN}$")]
-
-
-class FromField(Section):
-    """What is read from a field of each record."""
-
-    field: FieldName = Field(description="API name of the field.")
-
-
-class NpsObject(Section):
-    """A custom object whose records are NPS answers. Texts are constants; {field: NAME} reads a field."""
-
-    object: ObjectName = Field(description="API name of the object, such as NPS_Response__c.")
-    score: FieldName = Field(description="Field of the score.")
-    scale: Scale = Field(description="Lowest and highest score: [0, 10].")
-    comment: FieldName | None = Field(None, description="Field of the comment.")
-    responded_at: FieldName = Field("CreatedDate", description="Field of the time of the answer.")
-    contact: FieldName | None = Field(None, description="Field that refers to the contact who answered.")
-    account: FieldName | None = Field(None, description="Field that refers to the account.")
-    survey: Name | FromField | None = Field(None, description="Name of the survey.")
-    survey_type: SurveyType | FromField | None = Field(None, description="relational or transactional.")
-    channel: Name | FromField | None = Field(None, description="How it was asked, such as email or phone.")
-    touchpoint: Name | FromField | None = Field(None, description="What it was about, such as support.")
-    language: Name | FromField | None = Field(None, description="Language of the comment, such as de.")
-
-
-class SalesforceSettings(SourceSettings):
-    """What is pulled from Salesforce."""
-
-    surveys: bool = Field(True, description="Whether Salesforce Surveys are pulled; false where there are none.")
-    nps_objects: tuple[NpsObject, ...] = Field((), description="Custom objects whose records are NPS answers.")
-    account_segment: FieldName | None = Field(None, description="Field of Account that holds its segment.")
-
-    @model_validator(mode="after")
-    def _every_object_once(self) -> SalesforceSettings:
-        names = [stream.name.lower() for stream in (*SURVEYS, CONTACT, ACCOUNT)]
-        for one in self.nps_objects:
-            if one.object.lower() in names:
-                raise ValueError(f"{one.object} is pulled already; nps_objects are custom objects, each named once")
-            names.append(one.object.lower())
-        return self
-
-
-def _stream(name: str, role: Role, fields: Mapping[str, str], **constants: str) -> Stream:
-    paths = {conformed: f"$.{column}" for conformed, column in fields.items()}
-    return Stream(source="salesforce", name=name, role=role, fields=paths, constants=constants)
-
-
-ON_SCALE: Final = {"scale_min": "0", "scale_max": "10", "responded_at_basis": "source"}
-SURVEYS: Final = (
-    _stream(
-        "SurveyQuestionResponse",
-        "response",
-        {
-            "score": "NumberValue",
-            "comment": "ResponseShortText",
-            "question_id": "QuestionId",
-            "answer_id": "ResponseId",
-            "invitation_id": "InvitationId",
-        },
-        **ON_SCALE,
-    ),
-    _stream(
-        "SurveyResponse",
-        "reference",
-        {
-            "status": "Status",
-            "completed_at": "CompletionDateTime",
-            "language": "Language",
-            "person_id": "SubmitterId",
-            "invitation_id": "InvitationId",
-            "survey_id": "SurveyId",
-        },
-        person_stream="Contact",
-    ),
-    _stream("SurveyQuestion", "reference", {"name": "QuestionName", "kind": "QuestionType"}),
-    _stream(
-        "SurveySubject",
-        "reference",
-        {"kind": "SubjectEntityType", "parent_id": "ParentId", "subject_id": "SubjectId"},
-    ),
-    _stream("Survey", "reference", {"name": "Name"}),
-    _stream(
-        "SurveyInvitation",
-        "invitation",
-        {"invited_at": "CreatedDate", "person_id": "ContactId", "survey_id": "SurveyId", "is_link": "IsDefault"},
-        person_stream="Contact",
-        response_stream="SurveyQuestionResponse",
-    ),
-)
-CONTACT: Final = _stream(
-    "Contact",
-    "person",
-    {
-        "email": "Email",
-        "display_name": "Name",
-        "first_name": "FirstName",
-        "last_name": "LastName",
-        "account_id": "AccountId",
-    },
-    account_stream="Account",
-)
-ACCOUNT: Final = _stream("Account", "account", {"name": "Name", "website": "Website", "owner": "Owner.Name"})
-TARGET: Final = Target(
-    name="contact",
-    stream=CONTACT.name,
-    path="$.{field}",
-    batch_size=BATCH,
-    kinds={"score": "number", "category": "text", "responded_at": "datetime"},
-)
-# Conformed field -> key of an NPS object in nps.yaml that names a field.
-PLACES: Final = {
-    "score": "score",
-    "comment": "comment",
-    "responded_at": "responded_at",
-    "person_id": "contact",
-    "account_id": "account",
-}
-CONSTANT_OR_FIELD: Final = ("survey", "survey_type", "channel", "touchpoint", "language")
-REFERENCES: Final = {"person_stream": CONTACT.name, "account_stream": ACCOUNT.name}
-
-
-def _nps_stream(declared: NpsObject) -> Stream:
-    said = {name: getattr(declared, name) for name in CONSTANT_OR_FIELD}
-    fields = {conformed: getattr(declared, key) for conformed, key in PLACES.items() if getattr(declared, key)}
-    fields |= {name: value.field for name, value in said.items() if isinstance(value, FromField)}
-    constants = {name: value for name, value in said.items() if isinstance(value, str)}
-    return _stream(declared.object, "response", fields, **ON_SCALE, **REFERENCES, **constants)
 
 
 class SalesforceConnector:
@@ -176,54 +42,81 @@ class SalesforceConnector:
     targets = (TARGET,)
 
     def streams(self, settings: SalesforceSettings, written: Mapping[str, Sequence[str]]) -> Sequence[Stream]:
-        """The objects of Salesforce Surveys, contacts, accounts and the custom NPS objects."""
-        paths = {name: f"$.{_identifier(name)}" for name in written.get(TARGET.name, ())}
-        segment = {"segment": f"$.{settings.account_segment}"} if settings.account_segment else {}
-        return (
-            *(SURVEYS if settings.surveys else ()),
-            replace(CONTACT, written=paths),
-            replace(ACCOUNT, fields={**ACCOUNT.fields, **segment}),
-            *map(_nps_stream, settings.nps_objects),
-        )
+        """The objects of Salesforce Surveys, contacts, accounts, the custom NPS objects and what is switched on."""
+        return declared_streams(settings, written.get(TARGET.name, ()))
 
-    def connect(self, settings: SalesforceSettings, environment: Mapping[str, str]) -> SalesforceSession:  # noqa: ARG002
+    def connect(self, settings: SalesforceSettings, environment: Mapping[str, str]) -> SalesforceSession:
         """Log in. A session id is a login already: the first request finds out whether it is still good."""
         login = choose_login(self, environment)
         if login is None:
             raise ConfigError(
                 f"{TITLE}: no credentials are set. Set {', '.join(JWT.variables)}, or those of another way."
             )
-        return SalesforceSession(SalesforceClient(login, environment))
+        return SalesforceSession(SalesforceClient(login, environment), settings.bulk_above)
 
 
 CONNECTOR: Final = SalesforceConnector()
 
 
 class SalesforceSession:
-    """Salesforce after login."""
+    """Salesforce after login; a pull of more than ``bulk_above`` records goes through the Bulk API."""
 
-    def __init__(self, client: SalesforceClient) -> None:
-        self._client, self._meter = client, client.meter
+    def __init__(self, client: SalesforceClient, bulk_above: int) -> None:
+        self._client, self._meter, self._bulk_above = client, client.meter, bulk_above
+        self._reader = Reader(client)
+        self._catalog = Catalog(self._reader)
 
     def check(self) -> None:
         """Read the id of one contact."""
-        for _ in self._rows(CONTACT.name, ["Id"], "LIMIT 1"):
+        for _ in self._reader.pages(CONTACT.name, ["Id"], "LIMIT 1"):
             pass
 
     def pull(self, stream: Stream, cursor: Cursor, overlap: timedelta) -> Iterator[Page]:
-        """Serve records in the order of their last change, deleted ones included."""
-        paths = requested_fields(stream.fields, "$.") + requested_fields(stream.written, "$.")
-        columns = list(dict.fromkeys([*SYSTEM_COLUMNS, *paths]))
-        before = parse_moment(str(cursor[CURSOR])) if cursor else EVER
-        since = f"WHERE SystemModstamp >= {moment_text(before - min(overlap, before - EVER))} " if cursor else ""
-        newest, clock = before, None
-        for rows, done in self._rows(stream.name, columns, f"{since}ORDER BY SystemModstamp, Id", deleted=True):
-            records = [_record(stream.name, row) for row in rows]
+        """Serve records in the order of their last change, deleted ones included; in no order where they are many.
+
+        The log of deletions comes first: what is deleted while the rest is read is served by that, or by the next pull.
+        """
+        asked = self._catalog.asked(stream)
+        if cursor:
+            before = parse_moment(str(cursor[CURSOR]))
+            known = parse_moment(str(cursor.get(GONE, cursor[CURSOR])))
+            gone = self._deletions(asked, known, overlap)
+            clock = self._meter.server_time if asked.logged else None
+            since = f"WHERE {CHANGED} >= {moment_text(before - min(overlap, before - EVER))} "
+            batches = self._rows(asked, since, None)
+        else:
+            before = EVER
+            total = self._reader.count(asked.name)
+            clock = self._meter.server_time
+            known, gone = EVER, Deletions({}, clock or EVER)
+            batches = self._rows(asked, "", total)
+        newest = before
+        for rows in batches:
+            records = [_record(asked, row) for row in rows]
             newest = max([newest, *(record.source_version for record in records if record.source_version)])
             clock = clock or self._meter.server_time or newest
-            reached = max(before, min(newest, clock))
-            after = {CURSOR: moment_text(reached)} if done and reached > EVER else {}
-            yield Page(records, after, *self._meter.since_last(), self._meter.budget)
+            for record in records:
+                gone.at.pop(record.record_id, None)
+            yield self._page(records)
+        purged = False
+        for records in self._not_served(asked, gone):
+            purged = True
+            yield self._page(records)
+        reached = max(before, min(newest, clock or newest))
+        if reached == EVER:
+            yield self._page([])
+            return
+        moved = reached > before or purged or gone.covered - known > DELETIONS_AGE
+        deletions_known = {GONE: moment_text(gone.covered if moved else known)} if asked.logged else {}
+        yield self._page([], {CURSOR: moment_text(reached)} | deletions_known)
+
+    def count(self, stream: Stream) -> int | None:
+        """How many records Salesforce counts that are not deleted."""
+        return self._reader.count(stream.name)
+
+    def gone(self, stream: Stream, record_ids: Sequence[str]) -> Collection[str]:  # noqa: ARG002
+        """All of them: a query sees every record."""
+        return record_ids
 
     def push(self, target: Target, changes: Sequence[Change]) -> Sequence[WriteResult]:
         """Update records by id in one request; a refused row leaves the others alone."""
@@ -243,8 +136,8 @@ class SalesforceSession:
         ids, columns = list(asked.values()), list(dict.fromkeys(["Id", *fields]))
         found: dict[str, dict[str, str | None]] = {}
         for chunk in (ids[start : start + BATCH] for start in range(0, len(ids), BATCH)):
-            for rows, _ in self._rows(target.stream, columns, f"WHERE Id IN {_quoted(chunk)}"):
-                for row in rows:
+            for page in self._reader.pages(target.stream, columns, one_of(chunk)):
+                for row in page.rows:
                     values = {name: field_text(kind, row[name]) for name, kind in fields.items()}
                     found[asked[row["Id"][:SHORT_ID]]] = values
         return found
@@ -253,39 +146,39 @@ class SalesforceSession:
         """Let go of the connection."""
         self._client.close()
 
-    def _rows(
-        self, name: str, columns: Sequence[str], rest: str, *, deleted: bool = False
-    ) -> Iterator[tuple[list[dict[str, Any]], bool]]:
-        """The pages of a query, each with whether it is the last; ``deleted``: the deleted records too."""
-        soql = f"SELECT {', '.join(map(_identifier, columns))} FROM {_identifier(name)} {rest}"
-        served, done, following = 0, False, ""
-        while not done:
-            answer = self._read(name, columns, _page_request(soql, following, deleted=deleted))
-            rows, done, total = answer["records"], answer["done"], answer["totalSize"]
-            following = answer.get("nextRecordsUrl", "")
-            served += len(rows)
-            if served > total or (served < total if done else not rows):
-                raise RetryableError(
-                    f"{TITLE} served {served} of {total} records when reading {name}; run again later."
-                )
-            if strange := [column for column in columns if rows and column.split(".")[0] not in rows[0]]:
-                raise ConfigError(
-                    f"{TITLE} spells {', '.join(strange)} of {name} otherwise: mind upper and lower case."
-                )
-            yield rows, done
+    def _page(self, records: list[Record], cursor: Cursor | None = None) -> Page:
+        return Page(records, cursor or {}, *self._meter.since_last(), self._meter.budget)
 
-    def _read(self, name: str, columns: Sequence[str], request: Callable[[Salesforce], Any]) -> Any:
-        doing = f"reading {name}"
+    def _deletions(self, asked: Asked, known: datetime, overlap: timedelta) -> Deletions:
+        if not asked.logged:
+            return Deletions({}, known)
+        return deletions(self._reader, asked.name, known, overlap, self._meter.server_time or datetime.now(UTC))
 
-        def read() -> Any:
+    def _rows(self, asked: Asked, since: str, total: int | None) -> Iterator[list[dict[str, Any]]]:
+        """The rows of an object, page by page; ``total`` is how many there are, None where the first page tells."""
+        ordered = f"{since}ORDER BY {CHANGED}, Id"
+        pages = self._reader.pages(asked.name, asked.columns, ordered, deleted=True)
+        if total is None:
+            first = next(pages)
+            total, pages = first.total, chain([first], pages)
+        if total > self._bulk_above:
             try:
-                return self._client.ask(lambda client: _query_result(request(client)))
-            except Refused as refused:
-                raise refused.means(doing, name, columns) from None
-            except Lost as lost:
-                raise lost.means(doing) from None
+                yield from bulk_rows(self._reader, asked, since)
+            except NotForBulkError:  # it is said before any row is served
+                pass
+            else:
+                return
+        for page in pages:
+            yield [without_attributes(row) for row in page.rows]
 
-        return http.retried(read)
+    def _not_served(self, asked: Asked, gone: Deletions) -> Iterator[list[Record]]:
+        """What was deleted but not served: as it is now where Salesforce has it still, else as deleted."""
+        ids = list(gone.at)
+        for chunk in (ids[start : start + BATCH] for start in range(0, len(ids), BATCH)):
+            pages = self._reader.pages(asked.name, asked.columns, one_of(chunk), deleted=True)
+            found = [_record(asked, without_attributes(row)) for page in pages for row in page.rows]
+            there = {record.record_id for record in found}
+            yield [*found, *(_purged(asked, one, gone.at[one]) for one in chunk if one not in there)]
 
     def _write(self, name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Any:
         """One attempt, which is repeated only where nothing was applied."""
@@ -301,34 +194,21 @@ class SalesforceSession:
         raise _in_doubt(name)
 
 
-def _page_request(soql: str, following: str, *, deleted: bool) -> Callable[[Salesforce], Any]:
-    if following:
-        return lambda client: client.query_more(following, identifier_is_url=True)
-    return lambda client: client.query(soql, include_deleted=deleted)
-
-
-def _query_result(answer: Any) -> Any:
-    """A page of a query; raises ``ValueError`` for anything else, which must never pass for "no data"."""
-    match answer:
-        case {"records": list(rows), "totalSize": int(), "done": True}:
-            pass
-        case {"records": list(rows), "totalSize": int(), "done": False, "nextRecordsUrl": str(following)}:
-            if not following.startswith("/services/data/"):
-                raise ValueError
-        case _:
-            raise ValueError
-    if not all(isinstance(row, dict) and isinstance(row.get("Id"), str) for row in rows):
-        raise ValueError
-    return answer
-
-
-def _record(name: str, row: Mapping[str, Any]) -> Record:
+def _record(asked: Asked, row: Mapping[str, Any]) -> Record:
+    deleted = row[DELETED] if DELETED in asked.kinds else False
     try:
-        return Record(row["Id"], http.compact(row), parse_moment(row["SystemModstamp"]), row["IsDeleted"])
-    except (KeyError, TypeError, ValueError):
-        raise FatalError(
-            f"{TITLE} served a record of {name} without a usable SystemModstamp. Nothing of this page was kept."
-        ) from None
+        changed = parse_moment(row[CHANGED])
+    except (TypeError, ValueError):
+        raise unusable(asked.name, CHANGED) from None
+    if not isinstance(deleted, bool):
+        raise unusable(asked.name, DELETED)
+    return Record(row["Id"], http.compact(row), changed, deleted)
+
+
+def _purged(asked: Asked, record_id: str, at: datetime) -> Record:
+    """A record of which nothing is left but that it was deleted."""
+    row = {ATTRIBUTES: {"type": asked.name}, "Id": record_id, DELETED: True, CHANGED: moment_text(at)}
+    return Record(record_id, http.compact(row), at, is_deleted=True)
 
 
 def _row(name: str, change: Change) -> dict[str, Any]:
@@ -350,15 +230,3 @@ def _outcome(target: Target, change: Change, row: Any, written_at: datetime | No
 
 def _in_doubt(name: str) -> InDoubtError:
     return http.in_doubt(TITLE, "gave no readable answer", f"writing {name}")
-
-
-def _identifier(name: str) -> str:
-    if not re.fullmatch(COLUMN, name):
-        raise ConfigError(f"'{name}' is no API name of {TITLE}; correct it in nps.yaml.")
-    return name
-
-
-def _quoted(values: list[str]) -> str:
-    from simple_salesforce.format import quote_soql_value  # noqa: PLC0415
-
-    return quote_soql_value(values)

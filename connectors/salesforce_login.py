@@ -1,7 +1,7 @@
 """The way into Salesforce: logins, the HTTP session, renewal of an expired session, failures in words. No records here.
 
-The client, simple-salesforce, renews sessions without end, has no timeouts, trips over bodies that are no JSON and puts
-whole answers into its errors; so it is used logged in, through ``SalesforceClient.ask`` alone.
+The client, simple-salesforce, renews sessions without end or not at all, has no timeouts, trips over bodies that are no
+JSON and puts whole answers into its errors; so it is used logged in, through ``SalesforceClient`` alone.
 """
 
 from __future__ import annotations
@@ -66,7 +66,15 @@ ARGUMENTS: Final = {
     "SALESFORCE_CLIENT_SECRET": "consumer_secret",
 }
 # Refusals of a login that say nothing of the credentials.
-PASSING: Final = ("REQUEST_LIMIT_EXCEEDED", "SERVER_UNAVAILABLE", "UNKNOWN_EXCEPTION", "temporarily_unavailable")
+PASSING: Final = ("SERVER_UNAVAILABLE", "UNKNOWN_EXCEPTION", "temporarily_unavailable")
+# Said instead of a security token: Salesforce asks for none from an address that the organisation trusts.
+NO_TOKEN: Final = "none"  # noqa: S105  (a word of ours)
+LIMIT: Final = "REQUEST_LIMIT_EXCEEDED"
+NO_CALLS_LEFT: Final = (
+    "Salesforce allows no more API calls in these 24 hours. What was landed is kept; run again when calls are left, or "
+    "pull less often."
+)
+A_DAY: Final = 86_400.0
 
 # What the codes of refused requests mean to the operator; all others mean what their HTTP status means.
 REFUSALS: Final[Mapping[str, tuple[type[ConnectorError], str]]] = {
@@ -93,17 +101,18 @@ REFUSALS: Final[Mapping[str, tuple[type[ConnectorError], str]]] = {
     ),
     "INVALID_QUERY_LOCATOR": (FatalError, "Salesforce closed the query of {object} before its end; run again."),
     "QUERY_TIMEOUT": (RetryableError, "Salesforce gave up the query of {object} as too slow; run again later."),
-    "REQUEST_LIMIT_EXCEEDED": (RetryableError, "Salesforce allows no more API calls for now; run again later."),
+    LIMIT: (RetryableError, "Salesforce allows no more API calls at the same time; run again later."),
 }
 
 
 class Refused(Exception):  # noqa: N818  (an answer; whoever asked knows what it means)
     """Salesforce answered with a status other than success."""
 
-    def __init__(self, status: int, content: Any) -> None:
+    def __init__(self, status: int, content: Any, headers: Mapping[str, str]) -> None:
         super().__init__(status)
         first = content[0] if isinstance(content, list) and content and isinstance(content[0], dict) else {}
-        self.status, self._code, self._message = status, str(first.get("errorCode") or ""), str(first.get("message"))
+        self.status, self.code, self._message = status, str(first.get("errorCode") or ""), str(first.get("message"))
+        self._headers = headers
 
     def means(self, doing: str, name: str, columns: Sequence[str]) -> ConnectorError:
         """The error for the operator; of the vendor's message, only names that were sent with the request are taken.
@@ -113,10 +122,12 @@ class Refused(Exception):  # noqa: N818  (an answer; whoever asked knows what it
             name: The object.
             columns: The fields that were asked for or written.
         """
-        if self._code not in REFUSALS:
-            code = f" ({self._code})" if ERROR_CODE.fullmatch(self._code) else ""
-            return http.failure(TITLE, self.status, {}, doing + code)
-        kind, sentence = REFUSALS[self._code]
+        if self.code not in REFUSALS:
+            code = f" ({self.code})" if ERROR_CODE.fullmatch(self.code) else ""
+            return http.failure(TITLE, self.status, self._headers, doing + code)
+        if self.code == LIMIT and "concurrent" not in self._message.lower():
+            return RetryableError(NO_CALLS_LEFT, A_DAY)  # nobody waits that long
+        kind, sentence = REFUSALS[self.code]
         named = (column for column in columns if any(f"'{part}'" in self._message for part in column.split(".")))
         return kind(sentence.format(object=name, field=next(named, "of that name"), columns=", ".join(columns)))
 
@@ -151,17 +162,52 @@ class SalesforceClient:
         self._login, self._environment = login, environment
         _require_forms(login, environment)
         self._http = _http_session(environment, self.meter)
+        self._headers: Mapping[str, str] = {}
+        self._http.hooks["response"].append(self._note_headers)
         self._client = http.retried(self._log_in)
 
     def ask(self, send: Callable[[Salesforce], Result]) -> Result:
         """Send a request through the client; raises ``Refused`` or ``Lost``, or what a renewed login raises."""
         try:
-            return _sent(send, self._client)
+            return self._sent(send)
         except Refused as refused:
             if refused.status != http.UNAUTHORIZED or self._login is SESSION:
                 raise
         self._client = self._log_in()
-        return _sent(send, self._client)
+        return self._sent(send)
+
+    def request(self, method: str, path: str, read: Callable[[http.Answer], Result], **what: Any) -> Result:
+        """Send a request that the client has no method for, or one that does not renew sessions.
+
+        Args:
+            method: GET, POST, PATCH or DELETE.
+            path: Below ``/services/data/v59.0/``.
+            read: Makes the result of the answer; ``ValueError`` says that the answer is none.
+            what: ``params`` or ``json``, as ``requests`` takes them.
+
+        Raises:
+            Refused: It was answered with an error.
+            Lost: It was not answered, or ``read`` did not understand the answer.
+        """
+        return self.ask(lambda client: read(_answer(client, method, path, what)))
+
+    def _sent(self, send: Callable[[Salesforce], Result]) -> Result:
+        from requests.exceptions import RequestException  # noqa: PLC0415
+        from simple_salesforce.exceptions import SalesforceError  # noqa: PLC0415
+
+        try:
+            return send(self._client)
+        except SalesforceError as error:
+            raise Refused(error.status, error.content, self._headers) from None
+        except (
+            RequestException,
+            ValueError,
+            TypeError,
+        ) as error:  # the latter two: a body that is not what it should be
+            raise Lost(error) from None
+
+    def _note_headers(self, answer: requests.Response, **_: Any) -> None:
+        self._headers = answer.headers  # the client's errors have none
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -181,16 +227,14 @@ class SalesforceClient:
         return Salesforce(session_id=session_id, instance=host, session=self._http, version=API_VERSION)
 
 
-def _sent(send: Callable[[Salesforce], Result], client: Salesforce) -> Result:
-    from requests.exceptions import RequestException  # noqa: PLC0415
-    from simple_salesforce.exceptions import SalesforceError  # noqa: PLC0415
+def _answer(client: Salesforce, method: str, path: str, what: Mapping[str, Any]) -> http.Answer:
+    from simple_salesforce.util import exception_handler  # noqa: PLC0415
 
-    try:
-        return send(client)
-    except SalesforceError as error:
-        raise Refused(error.status, error.content) from None
-    except (RequestException, ValueError, TypeError) as error:  # the latter two: a body that is not the JSON expected
-        raise Lost(error) from None
+    headers = {"Authorization": client.headers["Authorization"]}
+    response = client.session.request(method, client.base_url + path, headers=headers, **what)
+    if response.status_code >= http.REDIRECT:
+        exception_handler(response, name=path)
+    return http.Answer(response.status_code, response.headers, response.content)
 
 
 def _new_session(login: Login, environment: Mapping[str, str], http_session: requests.Session) -> tuple[str, str]:
@@ -200,6 +244,8 @@ def _new_session(login: Login, environment: Mapping[str, str], http_session: req
     from simple_salesforce.login import SalesforceLogin  # noqa: PLC0415
 
     arguments: dict[str, Any] = {ARGUMENTS[name]: environment[name] for name in login.variables if name in ARGUMENTS}
+    if arguments.get("security_token") == NO_TOKEN:
+        arguments["security_token"] = ""
     if login is JWT:
         arguments["privatekey"] = _private_key(environment["SALESFORCE_PRIVATE_KEY_FILE"])
     try:
@@ -220,8 +266,11 @@ def _login_refusal(login: Login, code: str | int | None) -> ConnectorError:
         return http.failure(TITLE, code, {}, "logging in")
     if not isinstance(code, str) or code.startswith(PASSING):
         return RetryableError(f"{TITLE} could not answer the login; run again later.")
+    if code.startswith(LIMIT):
+        return RetryableError(NO_CALLS_LEFT, A_DAY)
     shown = f" ({code})" if ERROR_CODE.fullmatch(code) else ""
-    return ConfigError(f"{TITLE} refused the login by {login.name}{shown}; check {', '.join(login.variables)}.")
+    hint = f" SALESFORCE_SECURITY_TOKEN may be '{NO_TOKEN}' only where this address is trusted." * (login is PASSWORD)
+    return ConfigError(f"{TITLE} refused the login by {login.name}{shown}; check {', '.join(login.variables)}.{hint}")
 
 
 def _require_forms(login: Login, environment: Mapping[str, str]) -> None:

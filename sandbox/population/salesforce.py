@@ -20,6 +20,9 @@ PREFIXES = {
     "User": "005",
     "Account": "001",
     "Contact": "003",
+    "Lead": "00Q",
+    "Case": "500",
+    "Opportunity": "006",
     "Survey": "0Kd",
     "SurveyVersion": "0Kv",
     "SurveyQuestion": "0Ku",
@@ -71,6 +74,7 @@ class SalesforceBuilder:
             if "salesforce" in company.systems:
                 self._account(company)
         self._contacts([person for person in people if "salesforce" in person.mailboxes])
+        self._business()
         for survey in (surveys.ONBOARDING, surveys.PRODUCT):
             self._survey(survey)
         sent = [invitation for invitation in invitations if invitation.survey.stream == surveys.QUESTION_STREAM]
@@ -135,6 +139,45 @@ class SalesforceBuilder:
         }
         record = self._add("Contact", created, modified, fields)
         self._book.person_record(person, "salesforce", "Contact", record.record_id)
+
+    def _business(self) -> None:
+        """Leads, cases and opportunities of the first contacts: one lead is converted, half of the rest is closed."""
+        for number, contact in enumerate(self.tables["Contact"][:4]):
+            at, done = self._start + timedelta(days=10 * number), number % 2 == 0
+            account, owner = contact.fields["AccountId"], self._owners[0]
+            name = {"FirstName": contact.fields["FirstName"], "LastName": contact.fields["LastName"]}
+            lead = name | {"Company": "Nordlicht", "Email": contact.fields["Email"], "Status": "Open", "OwnerId": owner}
+            if number == 0:
+                converted = {"ConvertedContactId": contact.record_id, "ConvertedAccountId": account}
+                lead |= {
+                    "Status": "Closed - Converted",
+                    "IsConverted": True,
+                    "ConvertedDate": f"{at:%Y-%m-%d}",
+                } | converted
+            self._add("Lead", at, at, lead)
+            case = {
+                "CaseNumber": f"{1000 + number:08}",
+                "Subject": "Question about the invoice",
+                "Status": "Closed" if done else "Working",
+                "Origin": "Email",
+                "IsClosed": done,
+                "ClosedDate": stamp(at) if done else None,
+                "ContactId": contact.record_id,
+                "AccountId": account,
+                "OwnerId": owner,
+            }
+            self._add("Case", at, at, case)
+            opportunity = {
+                "Name": f"Renewal {number + 1}",
+                "StageName": "Closed Won" if done else "Proposal",
+                "CloseDate": f"{at:%Y-%m-%d}",
+                "Amount": 1200.5 + number,
+                "IsClosed": done,
+                "IsWon": done,
+                "AccountId": account,
+                "OwnerId": owner,
+            }
+            self._add("Opportunity", at, at, opportunity)
 
     def _survey(self, survey: Survey) -> None:
         fields = {"Name": survey.name, "DeveloperName": survey.name.lower().replace(" ", "_"), "SurveyType": "SURVEY"}

@@ -21,6 +21,7 @@ from sandbox.web import Endpoint, Refusal
 USERNAME = "integration@crm.example"
 PASSWORD = "sandbox-password"  # noqa: S105  (opens the sandbox, nothing else)
 SECURITY_TOKEN = "sandbox-token"  # noqa: S105
+TRUSTED_USERNAME = "trusted@crm.example"  # logs in from an address that the organisation trusts: without the token
 CLIENT_ID = "sandbox-client"
 CLIENT_SECRET = "sandbox-secret"  # noqa: S105
 SESSION_ID = "00D5g0000000001!sandbox-session"
@@ -73,8 +74,8 @@ class Logins:
 
     async def _soap(self, request: Request) -> Response:
         text = (await request.body()).decode()
-        expected = (USERNAME, PASSWORD + SECURITY_TOKEN)
-        if (_element(text, "username"), _element(text, "password")) != expected:
+        expected = ((USERNAME, PASSWORD + SECURITY_TOKEN), (TRUSTED_USERNAME, PASSWORD))
+        if (_element(text, "username"), _element(text, "password")) not in expected:
             return Response(LOGIN_FAULT, 500, media_type="text/xml")
         filled = LOGIN_ANSWER.format(
             instance=_instance(request),

@@ -7,18 +7,43 @@ from itertools import count
 from typing import Any
 
 from sandbox.salesforce.ids import long_id, salesforce_id
-from sandbox.salesforce.schema import SOBJECTS, Field, SObject
+from sandbox.salesforce.schema import SOBJECTS, Field, SObject, find_sobject
 from sandbox.store import Record, Store, Tables
 
 FIRST_NEW_NUMBER = 100_000
 
 
 class Organisation:
-    """The store of all objects, read through the schema."""
+    """The store of all objects, read through the schema.
+
+    ``purged`` are the ids of records that not even the recycle bin has; ``hidden`` what the user may not see: objects
+    (``Lead``) and fields (``Contact.Email``).
+    """
 
     def __init__(self, tables: Tables) -> None:
         self.store = Store(tables, whole_seconds=True)
         self._numbers = count(FIRST_NEW_NUMBER)
+        self.purged = set[str]()
+        self.hidden = frozenset[str]()
+
+    def reset(self) -> None:
+        """Records and rights as at the start."""
+        self.store.reset()
+        self.purged.clear()
+        self.hidden = frozenset()
+
+    def visible(self, name: str) -> SObject | None:
+        """An object by its name in any case, as far as the user may see it."""
+        sobject = find_sobject(name)
+        if sobject is None or sobject.name in self.hidden:
+            return None
+        fields = tuple(one for one in sobject.fields if f"{sobject.name}.{one.name}" not in self.hidden)
+        return SObject(sobject.name, sobject.prefix, fields, sobject.creatable, sobject.updatable)
+
+    def records(self, sobject: SObject, *, with_deleted: bool) -> list[Record]:
+        """The records of an object; those that were purged are gone for every query."""
+        found = self.store.everything(sobject.name) if with_deleted else self.store.live(sobject.name)
+        return [record for record in found if record.record_id not in self.purged]
 
     def new_id(self, sobject: str) -> str:
         """An id that no record has."""
@@ -34,7 +59,7 @@ class Organisation:
             return stamp(record.created)
         if field.name in ("LastModifiedDate", "SystemModstamp"):
             return stamp(record.modified)
-        if sobject.name == "Contact" and field.name == "Name":
+        if sobject.name in ("Contact", "Lead") and field.name == "Name":
             return " ".join(filter(None, (record.fields.get("FirstName"), record.fields.get("LastName"))))
         value = record.fields.get(field.name)
         return False if value is None and field.kind == "boolean" else value
@@ -51,7 +76,7 @@ class Organisation:
     def by_id(self, sobject: SObject, given: str) -> Record | None:
         """A record, deleted or not, by its id in the short or the long form."""
         record_id = long_id(given)
-        return self.store.find(sobject.name, record_id) if record_id else None
+        return self.store.find(sobject.name, record_id) if record_id and record_id not in self.purged else None
 
     def by_external_id(self, sobject: SObject, field: Field, value: str) -> Record | None:
         """A live record by an external id; case does not matter."""

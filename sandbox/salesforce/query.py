@@ -10,7 +10,7 @@ from typing import Any
 from sandbox.salesforce.answers import APPROPRIATE_NAMES, in_query
 from sandbox.salesforce.ids import SHORT, with_suffix
 from sandbox.salesforce.organisation import Organisation, attributes
-from sandbox.salesforce.schema import SOBJECTS, Field, SObject, find_sobject
+from sandbox.salesforce.schema import SOBJECTS, Field, SObject
 from sandbox.salesforce.soql import Comparison, Condition, Junction, Literal, Not, Path, Query
 from sandbox.store import Record
 
@@ -38,6 +38,11 @@ class Column:
     name: str
     kind: str
 
+    @property
+    def path(self) -> tuple[str, ...]:
+        """The names from the record to the value."""
+        return (*(str(one.relationship) for one in self.references), self.name)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -62,7 +67,7 @@ def run(organisation: Organisation, query: Query, *, with_deleted: bool) -> Resu
     Raises:
         Refusal: 400 where a name does not exist or a value does not suit its field.
     """
-    sobject = find_sobject(query.sobject.text)
+    sobject = organisation.visible(query.sobject.text)
     if sobject is None:
         message = (
             f"sObject type '{query.sobject.text}' is not supported. If you are attempting to use a custom object, "
@@ -72,8 +77,7 @@ def run(organisation: Organisation, query: Query, *, with_deleted: bool) -> Resu
     runner = _Runner(organisation, query, sobject)
     columns = tuple(runner.column(path) for path in query.fields)
     holds = runner.test(query.condition) if query.condition else None
-    store = organisation.store
-    candidates = store.everything(sobject.name) if with_deleted else store.live(sobject.name)
+    candidates = organisation.records(sobject, with_deleted=with_deleted)
     found = [record for record in candidates if holds is None or holds(record)]
     found.sort(key=_scrambled)  # without ORDER BY there is no order to rely on
     for part in reversed(query.ordering):

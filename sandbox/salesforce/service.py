@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime, timedelta
 from itertools import count
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse as PlainJSONResponse
 from starlette.responses import Response
 
+from sandbox.admin import PREFIX
 from sandbox.limits import Window
 from sandbox.salesforce.answers import not_found, refusal
+from sandbox.salesforce.bulk import Jobs
+from sandbox.salesforce.deletions import DeletionLog
+from sandbox.salesforce.hooks import Hooks
 from sandbox.salesforce.logins import Logins
-from sandbox.salesforce.organisation import Organisation, stamp
+from sandbox.salesforce.organisation import Organisation
 from sandbox.salesforce.query import Result, run, shown
-from sandbox.salesforce.schema import SOBJECTS, Field, SObject, find_sobject
+from sandbox.salesforce.schema import SOBJECTS, Field, SObject
 from sandbox.salesforce.soql import parse
 from sandbox.salesforce.writes import update, upsert
 from sandbox.store import Record, Tables
@@ -26,7 +29,6 @@ VERSIONS = ("58.0", "59.0", "60.0", "61.0", "62.0", "63.0", "64.0", "65.0")
 DATA = "/services/data"
 PAGE, SMALLEST_PAGE = 2_000, 200
 OPEN_CURSORS = 10
-DELETIONS_REACH_BACK = timedelta(days=15)
 CALLS_PER_DAY = 15_000
 MALFORMED = refusal(400, "JSON_PARSER_ERROR", "The HTTP entity body must be a JSON object")
 Handler = Callable[[Request], Awaitable[Response]]
@@ -47,10 +49,13 @@ class Salesforce:
         self._organisation = Organisation(tables)
         self.store = self._organisation.store
         self._logins = Logins(public_key)
+        self._log = DeletionLog(self._organisation)
+        self._jobs = Jobs(self._organisation)
+        self._hooks = Hooks(self._organisation, self._log, self._jobs)
         self._day = Window(CALLS_PER_DAY, 86_400)
         self._cursors: OrderedDict[str, Result] = OrderedDict()
         self._numbers = count(1)
-        self.endpoints = [*self._logins.endpoints(), *self._data_endpoints()]
+        self.endpoints = [*self._hooks.endpoints(PREFIX), *self._logins.endpoints(), *self._data_endpoints()]
 
     def _data_endpoints(self) -> list[Endpoint]:
         version = DATA + "/{version}"
@@ -71,6 +76,7 @@ class Salesforce:
         return [
             *(Endpoint("GET", DATA + slash, self._versions, open_to_all=True) for slash in ("", "/")),
             *(Endpoint("GET", path + slash, handler) for path, handler in reads for slash in ("", "/")),
+            *self._jobs.endpoints(version),
             Endpoint("PATCH", collections, self._update, writes=True),
             Endpoint("PATCH", collections + "/{sobject}/{field}", self._upsert, writes=True),
         ]
@@ -96,9 +102,11 @@ class Salesforce:
         return not_found()
 
     def reset(self) -> None:
-        """Records as at the start; cursors are closed."""
-        self.store.reset()
+        """Records as at the start; cursors are closed, jobs are gone."""
+        self._organisation.reset()
         self._cursors.clear()
+        self._log.reset()
+        self._jobs.reset()
 
     def new_id(self, table: str) -> str:
         """An id that no record has."""
@@ -144,39 +152,26 @@ class Salesforce:
         return JSONResponse(body | {"records": [shown(self._organisation, result, one, version) for one in records]})
 
     async def _describe_all(self, _: Request) -> Response:
-        summaries = [one.summary() for one in SOBJECTS.values()]
+        visible = filter(None, map(self._organisation.visible, SOBJECTS))
+        summaries = [one.summary() for one in visible]
         return JSONResponse({"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": summaries})
 
     async def _describe(self, request: Request) -> Response:
-        return JSONResponse(_sobject(request).described())
+        return JSONResponse(self._sobject(request).described())
 
     async def _deleted(self, request: Request) -> Response:
-        sobject, now = _sobject(request), self.store.now()
-        start, end = (_moment(request.query_params.get(name)) for name in ("start", "end"))
-        if start >= end:
-            raise refusal(400, "INVALID_REPLICATION_DATE", "startDate must be before endDate")
-        if start < now - DELETIONS_REACH_BACK:
-            raise refusal(400, "INVALID_REPLICATION_DATE", "startDate cannot be more than 15 days ago")
-        gone = [
-            {"id": one.record_id, "deletedDate": stamp(one.deleted)}
-            for one in self.store.everything(sobject.name)
-            if one.deleted is not None and start <= one.deleted < end
-        ]
-        covered = {
-            "earliestDateAvailable": stamp(now - DELETIONS_REACH_BACK),
-            "latestDateCovered": stamp(min(end, now)),
-        }
-        return JSONResponse({"deletedRecords": gone} | covered)
+        start, end = (request.query_params.get(name) for name in ("start", "end"))
+        return JSONResponse(self._log.answer(self._sobject(request), start, end))
 
     async def _read(self, request: Request) -> Response:
-        sobject = _sobject(request)
+        sobject = self._sobject(request)
         record = self._organisation.by_id(sobject, request.path_params["record_id"])
         if record is None:
             raise not_found()
         return self._shown(request, sobject, record)
 
     async def _read_by_external_id(self, request: Request) -> Response:
-        sobject = _sobject(request)
+        sobject = self._sobject(request)
         field = _external_id(sobject, request.path_params["field"])
         value = request.path_params["value"]
         record = self._organisation.by_external_id(sobject, field, value)
@@ -195,18 +190,17 @@ class Salesforce:
         return JSONResponse(update(self._organisation, await json_object(request, MALFORMED)))
 
     async def _upsert(self, request: Request) -> Response:
-        sobject, name = _sobject(request), request.path_params["field"]
+        sobject, name = self._sobject(request), request.path_params["field"]
         key = sobject.find_field("Id") if name.lower() == "id" else _external_id(sobject, name)
         if key is None:
             raise not_found()
         return JSONResponse(upsert(self._organisation, sobject, key, await json_object(request, MALFORMED)))
 
-
-def _sobject(request: Request) -> SObject:
-    found = find_sobject(request.path_params["sobject"])
-    if found is None:
-        raise not_found()
-    return found
+    def _sobject(self, request: Request) -> SObject:
+        found = self._organisation.visible(request.path_params["sobject"])
+        if found is None:
+            raise not_found()
+        return found
 
 
 def _external_id(sobject: SObject, name: str) -> Field:
@@ -228,11 +222,3 @@ def _page_size(request: Request) -> int:
     """The page size that the client asked for in a header, within what Salesforce allows."""
     asked = request.headers.get("sforce-query-options", "").replace(" ", "").removeprefix("batchSize=")
     return max(SMALLEST_PAGE, min(PAGE, int(asked))) if asked.isdigit() else PAGE
-
-
-def _moment(text: str | None) -> datetime:
-    try:
-        moment = datetime.fromisoformat((text or "").replace(" ", "+"))
-    except ValueError:
-        raise refusal(400, "INVALID_REPLICATION_DATE", "start and end must be dates with a time zone") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -16,10 +16,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from connectors.base import Change, Kind, Page, Value
-from connectors.salesforce import CONNECTOR, SalesforceSession, SalesforceSettings
+from connectors.salesforce import CONNECTOR, SalesforceSession
+from connectors.salesforce_streams import SalesforceSettings
 from sandbox.serve import Sandbox
 
 NO_OVERLAP = timedelta(0)
+PASSED_ON = ("date", "content-type", "sforce-locator", "sforce-numberofrecords")
 KINDS: dict[str, Kind] = {"NPS_Score__c": "number", "NPS_Category__c": "text", "NPS_Responded_At__c": "datetime"}
 SETTINGS = SalesforceSettings.model_validate(
     {
@@ -46,8 +48,8 @@ STREAMS = {stream.name: stream for stream in CONNECTOR.streams(SETTINGS, {"conta
 TARGET = CONNECTOR.targets[0]
 
 
-def connect(environment: Mapping[str, str]) -> SalesforceSession:
-    return CONNECTOR.connect(SETTINGS, environment)
+def connect(environment: Mapping[str, str], **settings: Any) -> SalesforceSession:
+    return CONNECTOR.connect(SETTINGS.model_copy(update=settings), environment)
 
 
 def pulled(session: SalesforceSession, name: str, cursor: Mapping[str, Any] | None = None) -> list[Page]:
@@ -79,9 +81,9 @@ class Answer:
 Fault = Callable[[Callable[[], Answer]], Answer | None]
 
 
-def refusing(status: int, code: str, **headers: str) -> Fault:
+def refusing(status: int, code: str, message: str = "m", **headers: str) -> Fault:
     """The sandbox does not get the request; the answer is an error of the API."""
-    body = json.dumps([{"message": "m", "errorCode": code}]).encode()
+    body = json.dumps([{"message": message, "errorCode": code}]).encode()
     return lambda _: Answer(status, body, headers)
 
 
@@ -98,6 +100,12 @@ def changing(edit: Callable[[Any], Any]) -> Fault:
         return Answer(answer.status, json.dumps(edit(json.loads(answer.body))).encode(), answer.headers)
 
     return fault
+
+
+def halved(forward: Callable[[], Answer]) -> Answer:
+    """The connection ends in the middle of the answer."""
+    answer = forward()
+    return Answer(answer.status, answer.body[: len(answer.body) // 2], {"Content-Length": str(len(answer.body))})
 
 
 def cut(forward: Callable[[], Answer]) -> None:
@@ -157,7 +165,7 @@ def _handler(proxy: Proxy, trusting: ssl.SSLContext) -> type[BaseHTTPRequestHand
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            if self.command == "PATCH":
+            if self.command == "PATCH" and "/composite/" in self.path:
                 proxy.written.append(json.loads(body))
             fault = proxy.fault_for(self.path)
             answer = fault(lambda: self._forwarded(body)) if fault else self._forwarded(body)
@@ -175,13 +183,14 @@ def _handler(proxy: Proxy, trusting: ssl.SSLContext) -> type[BaseHTTPRequestHand
             headers = {name: self.headers[name] for name in wanted if name in self.headers}
             connection.request(self.command, self.path, body, headers | {"Sforce-Query-Options": "batchSize=200"})
             response = connection.getresponse()
-            answer = Answer(response.status, response.read(), {"Date": str(response.getheader("Date"))})
+            passed = {name: value for name, value in response.getheaders() if name.lower() in PASSED_ON}
+            answer = Answer(response.status, response.read(), passed)
             connection.close()
             return answer
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-        do_GET = do_POST = do_PATCH = answer  # noqa: N815
+        do_GET = do_POST = do_PATCH = do_DELETE = answer  # noqa: N815
 
     return Handler

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ import pytest
 from pydantic import ValidationError
 
 from connectors.base import Budget, Stream
-from connectors.errors import ConfigError
+from connectors.errors import ConfigError, ExpiredCursorError
 from connectors.registry import discover
-from connectors.salesforce import CONNECTOR, SalesforceSettings
-from connectors.values import parse_moment
+from connectors.salesforce import CONNECTOR
+from connectors.salesforce_streams import SalesforceSettings
+from connectors.values import moment_text, parse_moment
 from sandbox.certificates import write_server_files
+from sandbox.salesforce.logins import TRUSTED_USERNAME
 from sandbox.serve import Sandbox
 from tests.connectors.salesforce_access import (
     KINDS,
@@ -47,9 +49,10 @@ def salesforce(fresh_sandbox: Sandbox) -> Any:
 def test_every_way_to_log_in_leads_to_records(sandbox: Sandbox, way: str) -> None:
     session = connect(sandbox.environment_for(salesforce=way))
     session.check()
-    (page,) = pulled(session, "Survey")
-    assert len(page.records) == 2
-    assert page.requests == (2 if way == "session" else 3)
+    first, last = pulled(session, "Survey")
+    assert (len(first.records), last.records) == (2, [])
+    assert first.requests == (4 if way == "session" else 5)  # check, description, count, query; and the login
+    assert last.requests == 0
     session.close()
 
 
@@ -75,6 +78,13 @@ def test_wrong_credentials_are_named_and_not_shown(sandbox: Sandbox, way: str, v
     assert way == "session" or variable in text
     shown = {name for name in sandbox.logins["salesforce"][way] if environment[name] in text}
     assert shown <= {"SALESFORCE_DOMAIN"}  # "login" is a word, too
+
+
+def test_no_security_token_is_needed_where_the_address_is_trusted(sandbox: Sandbox) -> None:
+    environment = sandbox.environment_for(salesforce="password") | {"SALESFORCE_SECURITY_TOKEN": "none"}
+    connect(environment | {"SALESFORCE_USERNAME": TRUSTED_USERNAME}).check()
+    with pytest.raises(ConfigError, match="'none' only where this address is trusted"):
+        connect(environment)
 
 
 def test_client_credentials_need_the_domain_of_the_organisation(sandbox: Sandbox) -> None:
@@ -209,37 +219,67 @@ def test_a_later_pull_looks_back(salesforce: Any) -> None:
     stamps = sorted(record.source_version for record in records_of(pulled(salesforce, "Account")).values())
     cursor = {"system_modstamp": stamps[-1].isoformat()}
     overlap = stamps[-1] - stamps[5]
-    (page,) = salesforce.pull(STREAMS["Account"], cursor, overlap)
+    page, last = salesforce.pull(STREAMS["Account"], cursor, overlap)
     assert [record.source_version for record in page.records] == [one for one in stamps if one >= stamps[5]]
-    assert parse_moment(page.cursor["system_modstamp"]) == stamps[-1]
+    assert parse_moment(last.cursor["system_modstamp"]) == stamps[-1]
 
 
 def test_the_cursor_is_the_last_change_that_was_seen(fresh_sandbox: Sandbox, salesforce: Any) -> None:
     one = next(iter(contacts(fresh_sandbox)))
     fresh_sandbox.control["salesforce"].edit("Contact", one, FirstName="Ada")
-    (page,) = pulled(salesforce, "Contact")
+    *_, last = pulled(salesforce, "Contact")
     reached, changed = (
-        parse_moment(page.cursor["system_modstamp"]),
+        parse_moment(last.cursor["system_modstamp"]),
         parse_moment(contacts(fresh_sandbox)[one]["modified"]),
     )
     assert reached <= changed <= reached + timedelta(seconds=2)  # the clock in its answers may lag behind its stamps
 
 
 def test_a_pull_without_news_leaves_the_cursor_where_it_was(salesforce: Any) -> None:
-    cursor = {"system_modstamp": "2026-11-23T00:00:00Z"}
-    (page,) = pulled(salesforce, "Contact", cursor)
-    assert (page.records, page.cursor) == ([], cursor)
+    now = datetime.now(UTC).replace(microsecond=0)
+    cursor = {"system_modstamp": moment_text(now), "deletions_known": moment_text(now - timedelta(hours=23))}
+    page, last = pulled(salesforce, "Contact", cursor)
+    assert (page.records, page.cursor, last.records, last.cursor) == ([], {}, [], cursor)
+
+
+def test_a_cursor_without_news_moves_before_the_log_of_deletions_forgets(salesforce: Any) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    changed = moment_text(now - timedelta(days=400))
+    known = moment_text(now - timedelta(days=2))
+    *_, last = pulled(salesforce, "Survey", {"system_modstamp": moment_text(now), "deletions_known": known})
+    assert last.cursor["system_modstamp"] == moment_text(now)
+    assert now - timedelta(minutes=2) <= parse_moment(str(last.cursor["deletions_known"])) <= now
+    with pytest.raises(ExpiredCursorError):
+        pulled(salesforce, "Survey", {"system_modstamp": moment_text(now), "deletions_known": changed})
 
 
 def test_pages_tell_what_they_cost(fresh_sandbox: Sandbox, salesforce: Any) -> None:
     pages = pulled(salesforce, "SurveyQuestionResponse") + pulled(salesforce, "Survey")
     requests = fresh_sandbox.control["salesforce"].requests()
-    assert [page.requests for page in pages] == [1] * len(requests)
+    assert sum(page.requests for page in pages) == len(requests)
     assert pages[0].bytes > sum(len(record.payload) for record in pages[0].records)
     first, last = pages[0].budget, pages[-1].budget
     assert isinstance(first, Budget)
     assert isinstance(last, Budget)
-    assert (first.limit, first.per, first.remaining - last.remaining) == (15_000, "day", len(pages) - 1)
+    assert (first.limit, first.per, first.remaining - last.remaining) == (15_000, "day", 3)
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_what_a_pull_costs(fresh_sandbox: Sandbox, salesforce: Any, name: str) -> None:
+    control = fresh_sandbox.control["salesforce"]
+    cursor = pulled(salesforce, name)[-1].cursor
+    described = [one for one in control.requests() if one["path"].endswith("/describe")]
+    assert len(control.requests()) - len(described) == 2  # a count and one page: no stream has 2,000 records here
+    control.forget_requests()
+    pulled(salesforce, name, cursor)
+    assert [one["path"].split("/")[-2] for one in control.requests()] == ["deleted", "queryAll"]
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_salesforce_counts_what_is_not_deleted(fresh_sandbox: Sandbox, salesforce: Any, name: str) -> None:
+    fresh_sandbox.control["salesforce"].delete(name, min(fresh_sandbox.control["salesforce"].state(name)))
+    live = [record for record in records_of(pulled(salesforce, name)).values() if not record.is_deleted]
+    assert salesforce.count(STREAMS[name]) == len(live) > 0
 
 
 # --- declarations ---

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,24 +10,22 @@ from typing import Any
 import pytest
 
 from connectors import http
-from connectors.base import Change, Page
-from connectors.errors import ConfigError, ConnectorError, FatalError, InDoubtError, RetryableError
+from connectors.base import Page
+from connectors.errors import ConfigError, ConnectorError, FatalError, RetryableError
 from connectors.salesforce import SalesforceSession
+from connectors.values import moment_text
 from sandbox.serve import Sandbox
 from tests.connectors.salesforce_access import (
     EXPIRED,
-    KINDS,
     NO_OVERLAP,
     STREAMS,
-    TARGET,
     Answer,
     Fault,
     Proxy,
-    change,
     changing,
     connect,
-    contacts,
     cut,
+    halved,
     proxied,
     pulled,
     records_of,
@@ -38,6 +35,7 @@ from tests.connectors.salesforce_access import (
 
 QUESTIONS = "SurveyQuestionResponse"
 QUERY, MORE, WRITE, TOKEN = "/queryAll/", "/query/0r8", "/composite/sobjects", "/services/oauth2/token"
+COUNT, DELETED, DESCRIBE = "/query/?q=SELECT+COUNT", "/deleted/", "/describe"
 SECRET_PAGE = "<html>secret</html>"
 
 pytestmark = pytest.mark.usefixtures("waits")
@@ -55,14 +53,6 @@ def session_of(proxy: Proxy, way: str = "jwt") -> SalesforceSession:
 
 def ids_of(proxy: Proxy, name: str) -> set[str]:
     return set(proxy.sandbox.control["salesforce"].state(name))
-
-
-def one_change(proxy: Proxy) -> Change:
-    return change(next(iter(contacts(proxy.sandbox))), NPS_Score__c="4")
-
-
-def score(proxy: Proxy, written: Change) -> Any:
-    return contacts(proxy.sandbox)[written.record_id]["fields"].get("NPS_Score__c")
 
 
 # --- reading ---
@@ -112,10 +102,11 @@ UNREADABLE: dict[str, Fault] = {
     "a number": saying("7"),
     "an expired session without words": lambda _: Answer(503, b"<html>", {}),
     "no answer": cut,
+    "half an answer": halved,
     "an error of the server": refusing(500, "UNKNOWN_EXCEPTION"),
     "an error for a while": refusing(503, "SERVER_UNAVAILABLE"),
     "too many requests": refusing(429, "TOO_MANY"),
-    "no calls left": refusing(403, "REQUEST_LIMIT_EXCEEDED"),
+    "too many at a time": refusing(403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests Limit exceeded."),
     "a slow query": refusing(400, "QUERY_TIMEOUT"),
 }
 
@@ -162,6 +153,72 @@ def test_an_answer_that_cannot_be_trusted_ends_the_pull(
     assert "secret" not in str(error.value)
 
 
+def test_a_page_that_comes_twice_hides_no_other(proxy: Proxy) -> None:
+    control = proxy.sandbox.control["salesforce"]
+    for _ in range(400 - len(control.state(QUESTIONS))):
+        control.add(QUESTIONS, NumberValue=9)
+    first: list[Answer] = []
+
+    def keeping(forward: Callable[[], Answer]) -> Answer:
+        first.append(forward())
+        return first[0]
+
+    def repeating(_: Callable[[], Answer]) -> Answer:
+        body = json.loads(first[0].body)
+        del body["nextRecordsUrl"]
+        return Answer(200, json.dumps(body | {"done": True}).encode())
+
+    proxy.faults += [(QUERY, keeping), (MORE, repeating)]
+    with pytest.raises(RetryableError, match="400 of 400"):
+        pulled(session_of(proxy), QUESTIONS)
+
+
+def test_what_changes_while_a_pull_runs_is_served_by_the_next(proxy: Proxy) -> None:
+    control, session = proxy.sandbox.control["salesforce"], session_of(proxy)
+    first, second, third, *_ = control.state(QUESTIONS)
+
+    def changing_meanwhile(forward: Callable[[], Answer]) -> Answer:
+        control.edit(QUESTIONS, first, NumberValue=1)
+        control.delete(QUESTIONS, second)
+        return forward()
+
+    for place in (QUERY, MORE):
+        proxy.faults.append((place, changing_meanwhile))
+        pages = pulled(session, QUESTIONS)
+        assert records_of(pages).keys() == ids_of(proxy, QUESTIONS)
+        later = records_of(pulled(session, QUESTIONS, pages[-1].cursor))
+        assert json.loads(later[first].payload)["NumberValue"] == 1
+        assert later[second].is_deleted
+        second = third
+
+
+def test_a_limit_of_the_day_ends_the_pull_at_once(proxy: Proxy, waits: list[float]) -> None:
+    session, limit = session_of(proxy), refusing(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+    for place in (DESCRIBE, COUNT, QUERY, MORE):
+        proxy.faults.append((place, limit))
+        with pytest.raises(RetryableError, match="24 hours"):
+            pulled(session, QUESTIONS)
+    assert proxy.faults == []
+    assert waits == []
+
+
+def test_a_login_over_the_limit_of_the_day_is_not_repeated(proxy: Proxy, waits: list[float]) -> None:
+    proxy.faults.append((TOKEN, saying('{"error": "REQUEST_LIMIT_EXCEEDED"}', 400)))
+    with pytest.raises(RetryableError, match="24 hours"):
+        session_of(proxy)
+    assert waits == []
+
+
+@pytest.mark.parametrize(("asked", "waited"), [({}, 1.0), ({"Retry-After": "7"}, 7.0), ({"Retry-After": "0.1"}, 1.0)])
+def test_a_wait_that_salesforce_asks_for_is_kept(
+    proxy: Proxy, waits: list[float], asked: dict[str, str], waited: float
+) -> None:
+    session = session_of(proxy)
+    proxy.faults.append((QUERY, refusing(503, "SERVER_UNAVAILABLE", **asked)))
+    assert records_of(pulled(session, QUESTIONS)).keys() == ids_of(proxy, QUESTIONS)
+    assert waits == [waited]
+
+
 def test_a_record_without_a_readable_time_ends_the_pull(proxy: Proxy) -> None:
     def edit(body: dict[str, Any]) -> dict[str, Any]:
         body["records"][0]["SystemModstamp"] = "yesterday"
@@ -178,12 +235,14 @@ def test_the_cursor_stays_behind_the_clock_of_the_server(proxy: Proxy) -> None:
         return Answer(200, forward().body, {"Date": "Sun, 01 Mar 2026 09:30:00 GMT"})
 
     session = session_of(proxy)
-    proxy.faults.append((QUERY, slow))
+    proxy.faults.append((COUNT, slow))
     pages = pulled(session, "Contact")
     assert max(record.source_version for record in records_of(pages).values()) > datetime(2026, 3, 2, tzinfo=UTC)
-    assert pages[-1].cursor == {"system_modstamp": "2026-03-01T09:30:00Z"}
-    later = {"system_modstamp": "2026-06-01T00:00:00Z"}
-    proxy.faults.append((QUERY, slow))
+    then = "2026-03-01T09:30:00Z"
+    assert pages[-1].cursor == {"system_modstamp": then, "deletions_known": then}
+    today = moment_text(datetime.now(UTC))
+    later = {"system_modstamp": "2026-06-01T00:00:00Z", "deletions_known": today}
+    proxy.faults.append((DELETED, slow))
     assert pulled(session, "Contact", later)[-1].cursor == later
 
 
@@ -197,14 +256,13 @@ def test_the_longest_overlap_reaches_back_to_everything(proxy: Proxy) -> None:
 def test_an_empty_object_has_no_cursor(proxy: Proxy) -> None:
     session = session_of(proxy)
     proxy.faults.append((QUERY, saying('{"records": [], "totalSize": 0, "done": true}')))
-    (page,) = pulled(session, "Survey")
-    assert (page.records, page.cursor) == ([], {})
+    assert [(page.records, page.cursor) for page in pulled(session, "Survey")] == [([], {}), ([], {})]
 
 
 def test_the_budget_is_read_beside_that_of_the_app(proxy: Proxy) -> None:
     usage = "per-app-api-usage=17/250(appName=x); api-usage=18/5000"
     proxy.faults.append((QUERY, lambda forward: Answer(200, forward().body, {"Sforce-Limit-Info": usage})))
-    (page,) = pulled(session_of(proxy), "Survey")
+    page, _ = pulled(session_of(proxy), "Survey")
     assert page.budget is not None
     assert (page.budget.limit, page.budget.remaining, page.budget.per) == (5000, 4982, "day")
 
@@ -255,90 +313,3 @@ def test_what_cannot_be_sent_is_named_instead_of_tried(
         connect(proxy.environment(way) | {variable: value}).check()
     assert "4711" not in str(error.value)
     assert waits == []
-
-
-# --- writing ---
-
-
-IN_DOUBT: dict[str, Fault] = {
-    "no answer": cut,
-    "a page for people": saying(SECRET_PAGE),
-    "nothing": saying(""),
-    "a number": saying("7"),
-    "an empty list": saying("[]"),
-    "too many results": changing(lambda rows: [*rows, *rows]),
-    "another record": changing(lambda rows: [rows[0] | {"id": "003000000000000AAA"}]),
-    "no id": saying('[{"success": true}]'),
-    "no reason": saying('[{"success": false, "errors": []}]'),
-    "an error of the server": saying(SECRET_PAGE, 502),
-    "out of patience": saying(SECRET_PAGE, 408),
-}
-
-
-@pytest.mark.parametrize("fault", IN_DOUBT)
-def test_a_write_without_a_readable_answer_is_in_doubt_and_not_repeated(proxy: Proxy, fault: str) -> None:
-    session, written = session_of(proxy), one_change(proxy)
-    proxy.faults.append((WRITE, IN_DOUBT[fault]))
-    with pytest.raises(InDoubtError) as error:
-        session.push(TARGET, [written])
-    assert "secret" not in str(error.value)
-    assert len(proxy.requests(WRITE)) == 1
-    assert session.read_back(TARGET, [written.record_id], {"NPS_Score__c": "number"}) == {
-        written.record_id: {"NPS_Score__c": "4"}
-    }
-
-
-def test_values_are_sent_in_the_forms_of_json(proxy: Proxy) -> None:
-    session, record_id = session_of(proxy), next(iter(contacts(proxy.sandbox)))
-    session.push(TARGET, [change(record_id, NPS_Score__c="9", NPS_Category__c="Promoter", NPS_Responded_At__c=None)])
-    values = {"NPS_Score__c": 9, "NPS_Category__c": "Promoter", "NPS_Responded_At__c": None}
-    record = {"attributes": {"type": "Contact"}, "Id": record_id} | values
-    assert proxy.written == [{"allOrNone": False, "records": [record]}]
-
-
-def test_an_expired_session_is_renewed_before_a_write(proxy: Proxy) -> None:
-    session, written = session_of(proxy), one_change(proxy)
-    proxy.faults.append((WRITE, EXPIRED))
-    (result,) = session.push(TARGET, [written])
-    assert (result.error_code, score(proxy, written)) == (None, 4)
-    assert len(proxy.requests(WRITE)) == 1
-
-
-@pytest.mark.parametrize("refusal", [refusing(429, "TOO_MANY"), refusing(403, "REQUEST_LIMIT_EXCEEDED")])
-def test_a_write_over_the_limit_is_repeated_then_given_up(proxy: Proxy, refusal: Fault) -> None:
-    session, written = session_of(proxy), one_change(proxy)
-    proxy.faults += [(WRITE, refusal)] * http.ATTEMPTS
-    with pytest.raises(RetryableError):
-        session.push(TARGET, [written])
-    assert proxy.requests(WRITE) == []
-    proxy.faults.append((WRITE, refusal))
-    assert [result.error_code for result in session.push(TARGET, [written])] == [None]
-
-
-def test_a_refused_write_names_what_is_missing(proxy: Proxy) -> None:
-    session, written = session_of(proxy), one_change(proxy)
-    message = "No such column 'NPS_Score__c' on sobject of type Contact"
-    body = json.dumps([{"message": message, "errorCode": "INVALID_FIELD"}]).encode()
-    proxy.faults.append((WRITE, lambda _: Answer(400, body)))
-    with pytest.raises(ConfigError, match="no field NPS_Score__c on Contact"):
-        session.push(TARGET, [written])
-
-
-def test_a_locked_row_is_told_as_its_own_outcome(proxy: Proxy) -> None:
-    locked = {"success": False, "errors": [{"statusCode": "UNABLE_TO_LOCK_ROW", "message": "secret", "fields": []}]}
-    session, written = session_of(proxy), one_change(proxy)
-    proxy.faults.append((WRITE, saying(json.dumps([locked]))))
-    assert [result.error_code for result in session.push(TARGET, [written])] == ["UNABLE_TO_LOCK_ROW"]
-
-
-def test_what_was_never_sent_is_not_in_doubt(proxy: Proxy) -> None:
-    with socket.socket() as bound:  # bound, but nobody listens
-        bound.bind(("127.0.0.1", 0))
-        nobody = f"https://127.0.0.1:{bound.getsockname()[1]}"
-        session = connect(proxy.environment("session") | {"SALESFORCE_INSTANCE_URL": nobody})
-        with pytest.raises(RetryableError, match="could not be reached"):
-            session.push(TARGET, [one_change(proxy)])
-        with pytest.raises(RetryableError, match="could not be reached"):
-            session.read_back(TARGET, list(contacts(proxy.sandbox))[:1], KINDS)
-        with pytest.raises(RetryableError, match="could not be reached"):
-            connect(proxy.environment("jwt") | {"SALESFORCE_LOGIN_URL": nobody})
