@@ -1,37 +1,29 @@
 """Zendesk: tickets with NPS fields, users and organizations in; scores on users out. No other vendor's business.
 
-zenpy logs in and names the endpoints; requests go one by one through the session that it has authenticated. Its own
-calls are not used: its generators end at an empty page although more follow and ask for a crowded second for ever, it
-waits without end on a rate limit, and another server can only be named to it for the whole process.
+zenpy logs in and names the endpoints that it knows; requests go one by one through the session that it has
+authenticated. Its own calls are not used: its generators end at an empty page although more follows and ask for a
+crowded second for ever, it waits without end on a rate limit, and another server can only be named to it for the whole
+process. How a stream is paged stands in ``zendesk_exports``, how users are written in ``zendesk_writes``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from operator import attrgetter
-from time import monotonic, sleep
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
 
-from connectors import http
-from connectors.base import Budget, Change, Cursor, Kind, Login, Page, Record, Stream, Target, Value, WriteResult
+from connectors.base import Change, Cursor, Kind, Login, Page, Stream, Target, WriteResult
 from connectors.config import Name, Scale, Section, SourceSettings, SurveyType, choose_login
-from connectors.errors import ConfigError, ConnectorError, FatalError, RetryableError
-from connectors.values import field_text, parse_moment
+from connectors.errors import ConfigError, FatalError
+from connectors.zendesk_client import ADDRESS, TITLE, Client, rows_of
+from connectors.zendesk_exports import EXPORTS, RECENT, Reader
+from connectors.zendesk_writes import MOST_IDS, Writer
 
-TITLE: Final = "Zendesk"
-PAGE_SIZE = 1_000  # the most that an incremental export serves at once
 MOST_PAGES: Final = 100  # the most of a list that is served by page number
-MOST_IDS: Final = 100
-OK, REFUSED = 200, 400
-JOB_SECONDS, FIRST_POLL, LONGEST_POLL = 300.0, 0.1, 5.0
-ENDED_JOBS: Final = ("completed", "failed", "killed")
-UNEXPLAINED: Final = "UserNotUpdated"  # where Zendesk names no code
-ADDRESS: Final = "ZENDESK_BASE_URL"
 LOGINS: Final = (
     Login("API token", ("ZENDESK_SUBDOMAIN", "ZENDESK_EMAIL", "ZENDESK_TOKEN")),
     Login("OAuth token", ("ZENDESK_SUBDOMAIN", "ZENDESK_OAUTH_TOKEN")),
@@ -61,59 +53,42 @@ class Tickets(Section):
     survey_type: SurveyType | None = Field(None, description="relational, transactional or unclassified.")
     channel: Name | None = Field(None, description="How the survey reached people, a standard term such as email.")
     touchpoint: Name | None = Field(None, description="What people were asked about, a standard term such as support.")
+    events: bool = Field(
+        False,
+        description="Whether the events of tickets are read too: when the score field was filled is then known to the "
+        "second, and not from when a pull first saw it. It costs a request per 1,000 events of any ticket.",
+    )
 
 
 class ZendeskSettings(SourceSettings):
     """What is pulled from Zendesk."""
 
     tickets: Tickets | None = Field(None, description="Where tickets hold NPS answers; without it none are pulled.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Export:
-    """One incremental export: its endpoint in zenpy, what of a page leads to the next one, the time that it goes by."""
-
-    endpoint: str
-    parameter: str
-    place: str
-    seconds: Callable[[Mapping[str, Any]], int]
-    deleted: Callable[[Mapping[str, Any]], bool]
-
-
-def _updated(row: Mapping[str, Any]) -> int:
-    return int(parse_moment(row["updated_at"]).timestamp())
-
-
-_CURSOR, _TIME = ("cursor", "after_cursor"), ("start_time", "end_time")
-_EXPORTS: Final = {
-    "tickets": _Export(
-        "tickets.endpoint.incremental.cursor_start",
-        *_CURSOR,
-        seconds=lambda row: int(row["generated_timestamp"]),
-        deleted=lambda row: row["status"] == "deleted",
-    ),
-    "users": _Export(
-        "users.endpoint.incremental.cursor_start", *_CURSOR, _updated, deleted=lambda row: row["active"] is False
-    ),
-    "organizations": _Export(
-        "organizations.endpoint.incremental", *_TIME, _updated, deleted=lambda row: row.get("deleted_at") is not None
-    ),
-}
+    satisfaction_ratings: bool = Field(
+        False,
+        description="Whether satisfaction ratings (good, bad) are pulled, to be counted as another metric. Only admins "
+        "may list them.",
+    )
+    survey_responses: bool = Field(
+        False,
+        description="Whether responses to Zendesk's own satisfaction surveys are pulled, to be counted as another "
+        "metric. Only admins may list them, and not every plan has them.",
+    )
 
 
 class ZendeskSession:
-    """Zendesk after login: ``client`` is zenpy's, ``session`` the requests session that it has authenticated."""
+    """Zendesk after login: ``zenpy`` is its client, ``client`` sends by the session that zenpy authenticated."""
 
-    def __init__(self, client: Any, session: Any, url: str, login: Login) -> None:
-        self._client, self._session, self._url, self._login = client, session, url, login
-        self._meter = http.Meter(_budget)
-        self._meter.watch(session)
+    def __init__(self, zenpy: Any, client: Client, url: str, login: Login) -> None:
+        self._zenpy, self._client, self._url, self._login = zenpy, client, url, login
+        self._writer = Writer(client, zenpy)
         self._defined: dict[str, set[str]] = {}
 
     def check(self) -> None:
         """Ask who is logged in. Zendesk answers that to wrong credentials too, with a user who has no id."""
+        endpoint = self._zenpy.users.endpoint.me()
         try:
-            user = self._read(self._client.users.endpoint.me(), "asking who is logged in").get("user")
+            user = self._client.read(endpoint.path, "asking who is logged in", endpoint.params).get("user")
         except FatalError as error:
             raise ConfigError(f"There is no Zendesk at {self._url}; check {self._login.variables[0]}.") from error
         if not isinstance(user, dict) or user.get("id") is None:
@@ -121,209 +96,93 @@ class ZendeskSession:
             raise ConfigError(f"{TITLE} does not know these credentials; check {secrets} in the environment.")
 
     def pull(self, stream: Stream, cursor: Cursor, overlap: timedelta) -> Iterator[Page]:
-        """Serve what the stream's incremental export has since the cursor: ``time``, the latest seen, in Unix seconds.
+        """Serve what the stream has since the cursor, in Unix seconds: ``time`` is the latest that was served.
 
-        Rows need not come in order, so only the end of the export moves the cursor.
+        Rows need not come in order, so only the end moves the cursor. ``listed`` is when a list was read last because
+        a second was too crowded for its export: that is not done again for seconds that were long over then.
         """
-        ids = set(re.findall(r"\[id=([0-9]+)\]", " ".join(stream.fields.values())))
+        paths = " ".join(stream.fields.values())
+        ids = set(re.findall(r"\[id=([0-9]+)\]", paths))
         self._require("ticket_fields", "id", ids, "correct sources.zendesk.tickets in nps.yaml")
-        latest = before = int(cursor.get("time", 0))
-        clock: datetime | None = None
-        for rows, ended in self._exported(stream.name, max(0, before - int(overlap.total_seconds()))):
-            clock = clock or self._meter.server_time or datetime.now(UTC)
-            latest = max([latest, *(seconds for _, seconds in rows)])
-            reached = max(before, min(latest, int(clock.timestamp())))
-            following = {"time": reached} if ended and reached else {}
-            yield Page([record for record, _ in rows], following, *self._meter.since_last(), self._meter.budget)
+        switch, changed = EXPORTS[stream.name].switch, re.search(r"custom_ticket_fields\.([0-9]+)", paths)
+        before, listed = int(cursor.get("time", 0)), int(cursor.get("listed", 0))
+        late = overlap + EXPORTS[stream.name].late
+        reader = Reader(
+            self._client, stream.name, changed[1] if changed else "", listed - RECENT - int(overlap.total_seconds())
+        )
+        try:
+            yield from self._pages(
+                reader, before, listed, min(before - int(late.total_seconds()), self._now() - RECENT)
+            )
+        except (ConfigError, FatalError) as error:
+            if not switch:
+                raise
+            raise type(error)(
+                f"{error} Or switch it off: set sources.zendesk.{switch} to false in nps.yaml."
+            ) from error
+
+    def _pages(self, reader: Reader, before: int, listed: int, start: int) -> Iterator[Page]:
+        latest, begun = before, 0
+        meter = self._client.meter
+        for part in reader.parts(max(0, start)):
+            begun = begun or self._now()
+            latest = max(latest, part.latest)
+            known = {"time": max(before, min(latest, begun)), "listed": begun if reader.has_listed else listed}
+            following = {name: at for name, at in known.items() if part.is_last and at}
+            yield Page(part.records, following, *meter.since_last(), meter.budget)
+
+    def _now(self) -> int:
+        """The present by the server's clock, by ours where it has not told."""
+        return int((self._client.meter.server_time or datetime.now(UTC)).timestamp())
+
+    def count(self, stream: Stream) -> int | None:  # noqa: ARG002
+        """None: Zendesk keeps its counts of tickets, users and organizations for up to a day, and says so."""
+        return None
+
+    def gone(self, stream: Stream, record_ids: Sequence[str]) -> Collection[str]:
+        """Those that are not there by their ids: an export leaves out whatever changed in the last minute.
+
+        Events, ratings and survey responses are never deleted.
+        """
+        if EXPORTS[stream.name].switch:
+            return ()
+        live = set[str]()
+        for start in range(0, len(record_ids), MOST_IDS):
+            asked = {"ids": ",".join(record_ids[start : start + MOST_IDS])}
+            body = self._client.read(f"{stream.name}/show_many.json", f"reading {stream.name} by id", asked)
+            rows = rows_of(body, stream.name)
+            live |= {str(row.get("id")) for row in rows if not EXPORTS[stream.name].is_deleted(row)}
+        return set(record_ids) - live
 
     def push(self, target: Target, changes: Sequence[Change]) -> Sequence[WriteResult]:
         """Update users in one job and wait for its end."""
         fields = {name for change in changes for name in change.values}  # Zendesk ignores unknown ones without a word
         self._require("user_fields", "key", fields, "nothing was written; create it there, or correct nps.yaml")
-        job_id = self._send([_as_user(change) for change in changes])
-        sent_at = self._meter.server_time  # before the job ran: a person's later edit must not seem older than it
-        try:
-            refused = self._refused(target, changes, self._results(job_id))
-        except ConnectorError as error:
-            raise http.in_doubt(TITLE, "took a job whose end could not be seen", "updating users") from error
-        codes = ((change.op_id, refused.get(change.record_id)) for change in changes)
-        return [WriteResult(op_id, code, None if code else sent_at) for op_id, code in codes]
+        return self._writer.update(target, changes)
 
     def read_back(
         self, target: Target, record_ids: Sequence[str], fields: Mapping[str, Kind]
     ) -> Mapping[str, Mapping[str, str | None]]:
         """The present values of users, by id."""
-        found: dict[str, Mapping[str, str | None]] = {}
-        for start in range(0, len(record_ids), MOST_IDS):
-            endpoint = self._client.users.endpoint(ids=record_ids[start : start + MOST_IDS])
-            for user in _rows(self._read(endpoint, "reading users by id"), target.stream):
-                held = user.get("user_fields") or {}
-                if user.get("active") is not False:
-                    texts = {name: field_text(kind, held.get(name)) for name, kind in fields.items()}
-                    found[str(user.get("id"))] = texts
-        return found
+        return self._writer.present(target, record_ids, fields)
 
     def close(self) -> None:
         """Let go of the connection."""
-        self._session.close()
-
-    def _exported(self, table: str, start: int) -> Iterator[tuple[list[tuple[Record, int]], bool]]:
-        """Every page of an export: its records with their times, and whether it is the last."""
-        export = _EXPORTS[table]
-        endpoint = attrgetter(export.endpoint)(self._client)(start_time=start)
-        asked, known = set[str | int]([start]), frozenset[tuple[Record, int]]()
-        while True:
-            body = self._read(endpoint, f"reading {table}", per_page=PAGE_SIZE)
-            rows = [_record(export, table, row) for row in _rows(body, table)]
-            ended = _is_last(body)
-            yield [row for row in rows if row not in known], ended  # a time export repeats the second that it cut
-            if ended:
-                return
-            place = body.get(export.place)
-            if not isinstance(place, str | int) or place in asked:
-                raise FatalError(
-                    f"{TITLE}'s export of {table} does not get past one point although more follows, as when more than "
-                    f"{PAGE_SIZE:,} {table} changed within one second. What was landed stays. Change some of these "
-                    f"{table} in {TITLE} again, so that their times differ, and run again."
-                )
-            asked.add(place)
-            endpoint.params, known = {export.parameter: place}, frozenset(rows)
-
-    def _send(self, users: Sequence[Mapping[str, Any]]) -> str:
-        """Queue an update; the id of its job."""
-        endpoint, doing = self._client.users.endpoint(update_many=True), f"updating {len(users)} users"
-
-        def once() -> str:
-            try:
-                answer = self._ask("PUT", endpoint, doing, {"users": users})
-                if answer.status_code < REFUSED or http.may_be_written(answer.status_code):
-                    return str(_object(answer, doing)["job_status"]["id"])
-            except (RetryableError, FatalError, KeyError, TypeError) as error:
-                raise http.in_doubt(TITLE, "sent no usable answer", doing) from error
-            raise _failure(answer, doing)
-
-        return http.retried(once)
-
-    def _results(self, job_id: str) -> list[dict[str, Any]]:
-        """Wait until a job has ended; what it tells about rows."""
-        deadline, wait = monotonic() + JOB_SECONDS, FIRST_POLL
-        while monotonic() < deadline:
-            sleep(wait)
-            wait = min(2 * wait, LONGEST_POLL)
-            job = self._read(self._client.job_status.endpoint(id=job_id), "asking for a job").get("job_status")
-            if isinstance(job, dict) and job.get("status") in ENDED_JOBS:
-                return [row for row in job.get("results") or [] if isinstance(row, dict)]
-        raise RetryableError(f"A job of {TITLE} did not end within {JOB_SECONDS:.0f} s.")
-
-    def _refused(self, target: Target, changes: Sequence[Change], results: Sequence[dict[str, Any]]) -> dict[str, str]:
-        """Record id -> error code of the changes that were not written.
-
-        A completed job has failed rows too, which do not reliably say whose they are: whatever is not positively
-        successful is read back, and is written if it reads as it should.
-        """
-        written = {str(row.get("id")) for row in results if row.get("success") is True and not row.get("error")}
-        unclear = {place: change for place, change in enumerate(changes) if change.record_id not in written}
-        wanted = {change.record_id: change.values for change in unclear.values()}
-        kinds = {name: value.kind for values in wanted.values() for name, value in values.items()}
-        present, codes = self.read_back(target, list(wanted), kinds), _error_codes(results, unclear)
-        return {
-            record_id: codes.get(record_id, UNEXPLAINED)
-            for record_id, values in wanted.items()
-            if not {(name, value.text) for name, value in values.items()} <= present.get(record_id, {}).items()
-        }
+        self._client.close()
 
     def _require(self, kind: str, naming: str, wanted: set[str], remedy: str) -> None:
         """Raise ``ConfigError`` unless Zendesk defines the fields, which ``naming`` tells apart."""
         if wanted <= self._defined.setdefault(kind, set()):
             return
         for page in range(1, MOST_PAGES + 1):
-            body = self._read(getattr(self._client, kind).endpoint(page=page), f"reading {kind}")
-            rows = _rows(body, kind)
+            endpoint = getattr(self._zenpy, kind).endpoint(page=page)
+            body = self._client.read(endpoint.path, f"reading {kind}", endpoint.params)
+            rows = rows_of(body, kind)
             self._defined[kind] |= {str(row.get(naming)) for row in rows if row.get("active") is not False}
             if not rows or not body.get("next_page"):
                 break
         if absent := sorted(wanted - self._defined[kind]):
             raise ConfigError(f"{TITLE} has no {', '.join(absent)} among its {kind.replace('_', ' ')}; {remedy}.")
-
-    def _read(self, endpoint: Any, doing: str, **parameters: Any) -> dict[str, Any]:
-        endpoint.params = endpoint.params | parameters
-        return http.retried(lambda: _object(self._ask("GET", endpoint, doing), doing))
-
-    def _ask(self, method: str, endpoint: Any, doing: str, body: object = None) -> Any:
-        """One request, once: the answer, whatever its status. Raises ``RetryableError`` where none came."""
-        url, limits = f"{self._url}/api/v2/{endpoint.path}", (http.CONNECT_SECONDS, http.READ_SECONDS)
-        given = {"params": endpoint.params, "json": body, "timeout": limits, "allow_redirects": False}
-        try:
-            return self._session.request(method, url, **given)
-        except OSError as error:  # every error of requests is one
-            raise http.unreachable(TITLE, error, doing, ADDRESS) from error
-
-
-def _object(answer: Any, doing: str) -> dict[str, Any]:
-    if answer.status_code != OK:
-        raise _failure(answer, doing)
-    return http.json_object(TITLE, answer.content, doing)
-
-
-def _failure(answer: Any, doing: str) -> ConnectorError:
-    headers = {name.lower(): value for name, value in answer.headers.items()}
-    if answer.status_code == http.TOO_MANY and "ratelimit-reset" in headers:
-        headers.setdefault("retry-after", headers["ratelimit-reset"])
-    return http.failure(TITLE, answer.status_code, headers, doing)
-
-
-def _budget(headers: Mapping[str, str]) -> Budget | None:
-    limit, remaining = headers.get("x-rate-limit", ""), headers.get("x-rate-limit-remaining", "")
-    return Budget(int(limit), int(remaining), "minute") if limit.isdigit() and remaining.isdigit() else None
-
-
-def _rows(body: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
-    """The list of a table in an answer; an answer without it must not pass for an empty table."""
-    rows = body.get(table)
-    if not http.objects(rows):
-        raise FatalError(f"{TITLE} answered reading {table} without a list of them; nothing was taken from it.")
-    return rows
-
-
-def _record(export: _Export, table: str, row: Mapping[str, Any]) -> tuple[Record, int]:
-    try:
-        version = parse_moment(row["updated_at"])
-        return Record(str(int(row["id"])), http.compact(row), version, export.deleted(row)), export.seconds(row)
-    except (KeyError, TypeError, ValueError):
-        raise FatalError(f"{TITLE} served {table} without id, time or state; the page was not taken.") from None
-
-
-def _is_last(body: Mapping[str, Any]) -> bool:
-    """Whether an export ends with this page; one that does not say so ends with a page that is not full."""
-    size = body.get("count")
-    return body.get("end_of_stream", isinstance(size, int) and size < PAGE_SIZE) is True
-
-
-def _as_user(change: Change) -> dict[str, Any]:
-    record_id = int(change.record_id) if change.record_id.isdigit() else change.record_id
-    return {"id": record_id, "user_fields": {name: _json_value(value) for name, value in change.values.items()}}
-
-
-def _json_value(value: Value) -> Any:
-    if value.text is None or value.kind != "number":
-        return value.text
-    number = float(value.text)
-    return int(number) if number.is_integer() else number
-
-
-def _error_codes(results: Sequence[dict[str, Any]], unclear: Mapping[int, Change]) -> dict[str, str]:
-    """Record id -> Zendesk's code, where a failed row leaves no doubt whose it is.
-
-    A failed row has its place in the batch as ``index``, or as ``id``, where other failed rows have the user's id.
-    """
-    codes: dict[str, str] = {}
-    for row in results:
-        place, user, code = row.get("index", row.get("id")), str(row.get("id")), row.get("error")
-        users = {change.record_id for change in unclear.values() if "index" not in row and change.record_id == user}
-        meant = users | {change.record_id for number, change in unclear.items() if number == place}
-        if len(meant) == 1 and isinstance(code, str) and re.fullmatch(r"\w+", code):
-            codes |= dict.fromkeys(meant, code)
-    return codes
 
 
 _USER_FIELDS: Final = {
@@ -341,6 +200,25 @@ _TICKET_CONSTANTS: Final = {
     "person_stream": "users",
     "account_stream": "organizations",
 }
+# Words and numbers of satisfaction: the metric has them counted and excluded, whatever their scale is.
+_SATISFACTION: Final = {
+    "metric": "CSAT",
+    "scale_min": "0",
+    "scale_max": "10",
+    "responded_at_basis": "source",
+    "person_stream": "users",
+}
+_RATING_FIELDS: Final = {
+    "score": "$.score",
+    "comment": "$.comment",
+    "responded_at": "$.updated_at",
+    "person_id": "$.requester_id",
+}
+_SURVEY_FIELDS: Final = {
+    "score": "$.answers[0].rating",
+    "responded_at": "$.answers[0].updated_at",
+    "person_id": "$.responder_id",
+}
 
 
 @dataclass(frozen=True)
@@ -355,13 +233,21 @@ class Zendesk:
     targets: Sequence[Target] = (USER,)
 
     def streams(self, settings: ZendeskSettings, written: Mapping[str, Sequence[str]]) -> Sequence[Stream]:
-        """Users, organizations and, where nps.yaml says which fields hold answers, tickets."""
+        """Users, organizations and, where nps.yaml asks for them, tickets, their events, ratings, survey responses."""
         of_user = {"account_stream": "organizations", "cross_reference_to": "salesforce.Contact"}
         observed = {name: USER.path.format(field=name) for name in written.get(USER.name, ())}
         users = Stream(self.source, "users", "person", _USER_FIELDS, of_user, observed)
         of_organization = {"cross_reference_to": "salesforce.Account"}
         organizations = Stream(self.source, "organizations", "account", _ORGANIZATION_FIELDS, of_organization)
-        return [*([_ticket_stream(settings.tickets)] if settings.tickets else []), users, organizations]
+        ratings = Stream(self.source, "satisfaction_ratings", "response", _RATING_FIELDS, _SATISFACTION)
+        responses = Stream(self.source, "survey_responses", "response", _SURVEY_FIELDS, _SATISFACTION)
+        return [
+            *(_ticket_streams(settings.tickets) if settings.tickets else []),
+            users,
+            organizations,
+            *([ratings] if settings.satisfaction_ratings else []),
+            *([responses] if settings.survey_responses else []),
+        ]
 
     def connect(self, settings: ZendeskSettings, environment: Mapping[str, str]) -> ZendeskSession:  # noqa: ARG002
         """Prepare a session; its first request shows whether the credentials are valid."""
@@ -376,15 +262,23 @@ class Zendesk:
 
         url, session = _url(environment), Session()  # in a session of ours zenpy does not repeat requests by itself
         credentials = {name.removeprefix("ZENDESK_").lower(): environment[name] for name in login.variables}
-        return ZendeskSession(Zenpy(**credentials, session=session, disable_cache=True), session, url, login)
+        zenpy = Zenpy(**credentials, session=session, disable_cache=True)
+        return ZendeskSession(zenpy, Client(session, url), url, login)
 
 
-def _ticket_stream(tickets: Tickets) -> Stream:
+def _ticket_streams(tickets: Tickets) -> list[Stream]:
+    """The tickets and, where asked for, the events that filled or changed their score."""
     ids = {"score": tickets.score, "comment": tickets.comment}
     fields = {name: f"$.custom_fields[id={number}].value" for name, number in ids.items() if number}
     scale = dict(zip(("scale_min", "scale_max"), map(str, tickets.scale), strict=True))
     about = tickets.model_dump(include={"survey", "survey_type", "channel", "touchpoint"}, exclude_none=True)
-    return Stream("zendesk", "tickets", "response", fields | _TICKET_FIELDS, _TICKET_CONSTANTS | scale | about)
+    answers = Stream("zendesk", "tickets", "response", fields | _TICKET_FIELDS, _TICKET_CONSTANTS | scale | about)
+    filled = {
+        "parent_id": "$.ticket_id",
+        "completed_at": "$.created_at",
+        "name": f"$.custom_ticket_fields.{tickets.score}",
+    }
+    return [answers, *([Stream("zendesk", "ticket_events", "reference", filled)] if tickets.events else [])]
 
 
 def _url(environment: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Fills the Zendesk account: organizations, users, tickets with their NPS fields, and satisfaction ratings."""
+"""Fills the Zendesk account: organizations, users, tickets with NPS fields and their events, ratings, responses."""
 
 from __future__ import annotations
 
@@ -12,15 +12,28 @@ from sandbox.population.build import TruthBook
 from sandbox.population.model import Answer, Company, Invitation, Language, Person
 from sandbox.population.truth import RecordRef
 from sandbox.store import Record
+from sandbox.zendesk import events
 from sandbox.zendesk.ids import AGENT_ID, COMMENT_FIELD, SCORE_FIELD
+from sandbox.zendesk.shapes import iso
 
 FIRST_IDS = {
     "organizations": 26_100_000_000_101,
     "users": 61_300_000_000_101,
     "tickets": 1_001,
     "satisfaction_ratings": 35_400_000_000_101,
+    "ticket_events": events.FIRST_ID,
+    "survey_responses": 4_711,
 }
-STEPS = {"organizations": 128, "users": 256, "tickets": 1, "satisfaction_ratings": 64}
+STEPS = {
+    "organizations": 128,
+    "users": 256,
+    "tickets": 1,
+    "satisfaction_ratings": 64,
+    "ticket_events": events.STEP,
+    "survey_responses": 1,
+}
+SURVEYED = 20  # one answered ticket in so many also has a response to the satisfaction survey
+EDITABLE = timedelta(days=14)
 LOCALES: dict[Language, tuple[str, int]] = {"de": ("de", 8), "en": ("en-US", 1)}
 SUBJECTS: dict[Language, tuple[str, ...]] = {
     "de": ("Anmeldung nicht möglich", "Frage zur Rechnung", "Export bricht ab", "Neue Benutzer anlegen"),
@@ -127,11 +140,30 @@ class ZendeskBuilder:
         ticket = self._add("tickets", opened, answer.recorded_at if answer else solved, fields)
         if rated:
             self._rating(ticket, taste, solved)
+        self._events(ticket, answer)
         ref = RecordRef("zendesk", surveys.TICKET_STREAM, ticket.record_id)
         if answer:
             self._book.response(answer, ref)
         else:
             self._book.no_answer(ref, "not_nps", f"{invitation.key}-unanswered", person)
+
+    def _events(self, ticket: Record, answer: Answer | None) -> None:
+        """The ticket was made, and its score was filled when the answer was recorded."""
+        opened = {"status": "new", "custom_values": {}}
+        self._add(
+            "ticket_events", ticket.created, ticket.created, events.created(ticket.record_id, ticket.fields | opened)
+        )
+        filled = events.changed(ticket.record_id, opened, ticket.fields)
+        if answer and filled:
+            self._add("ticket_events", answer.recorded_at, answer.recorded_at, filled)
+        if answer and int(ticket.record_id) % SURVEYED == 0:
+            fields = {
+                "ticket_id": int(ticket.record_id),
+                "responder_id": ticket.fields["requester_id"],
+                "rating": 1 + int(ticket.record_id) // SURVEYED % 5,
+                "expires_at": iso(answer.recorded_at + EDITABLE),
+            }
+            self._add("survey_responses", answer.recorded_at, answer.recorded_at, fields)
 
     def _rating(self, ticket: Record, score: str, at: datetime) -> None:
         fields = {

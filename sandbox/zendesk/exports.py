@@ -38,18 +38,18 @@ def base_of(request: Request) -> str:
     return f"{request.url.scheme}://{request.url.netloc}"
 
 
-def by_cursor(store: Store, export: Export, request: Request) -> Response:
-    """A page of a cursor export, deleted rows included, ordered by time and id.
+def by_cursor(store: Store, export: Export, request: Request, until: int) -> Response:
+    """A page of a cursor export, deleted rows included, ordered by time and id; nothing later than ``until``.
 
     The last page has a link to the next one too: only ``end_of_stream`` tells.
     """
     query = request.query_params
     size = _page_size(request)
-    after = _decoded(query["cursor"]) if "cursor" in query else (_start_time(request), -1)
+    after = _decoded(query["cursor"]) if "cursor" in query else (_start_time(request, until), -1)
     rows = sorted(
         (export.time(record), int(record.record_id), record)
         for record in store.everything(export.table)
-        if (export.time(record), int(record.record_id)) > after
+        if (export.time(record), int(record.record_id)) > after and export.time(record) <= until
     )
     page = rows[:size]
     cursor = _encoded(*(page[-1][:2] if page else after))
@@ -66,17 +66,15 @@ def by_cursor(store: Store, export: Export, request: Request) -> Response:
     return JSONResponse(body)
 
 
-def by_time(store: Store, export: Export, request: Request) -> Response:
-    """A page of a time export, deleted rows included.
+def by_time(store: Store, export: Export, request: Request, until: int) -> Response:
+    """A page of a time export, deleted rows included; nothing later than ``until``.
 
     A second is not split over pages unless it exceeds the largest page. The next page starts at ``end_time``: one
     second after the last row, but the last row's own second where the page was cut there or the stream ends.
     """
-    start, size = _start_time(request), _page_size(request)
-    rows = sorted(
-        ((export.time(record), record) for record in store.everything(export.table) if export.time(record) >= start),
-        key=lambda row: row[0],
-    )
+    start, size = _start_time(request, until), _page_size(request)
+    timed = ((export.time(record), record) for record in store.everything(export.table))
+    rows = sorted((row for row in timed if start <= row[0] <= until), key=lambda row: row[0])
     end = min(size, len(rows))
     while end < min(PAGE, len(rows)) and rows[end][0] == rows[end - 1][0]:
         end += 1
@@ -96,12 +94,19 @@ def by_time(store: Store, export: Export, request: Request) -> Response:
     return JSONResponse(body)
 
 
-def _start_time(request: Request) -> int:
+def creation_time(record: Record) -> int:
+    """The time that the export of events goes by: they do not change."""
+    return unix(record.created)
+
+
+def _start_time(request: Request, until: int) -> int:
     given = request.query_params.get("start_time")
     if given is None:
         raise refusal(400, "ParameterMissing", "Parameter start_time is required")
     if not given.isdigit():
         raise refusal(400, "InvalidValue", "Parameter start_time must be a Unix time in whole seconds")
+    if int(given) > until:
+        raise refusal(422, "InvalidValue", "Too recent start_time. Use a start_time older than 60 seconds")
     return int(given)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from itertools import count
 from typing import Any
 from urllib.parse import urlencode
@@ -13,15 +14,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.limits import Window
-from sandbox.store import Record, Store, Tables
+from sandbox.store import Record, Store, Tables, utc_now
 from sandbox.web import Endpoint, Refusal, bounded_integer
-from sandbox.zendesk import shapes
-from sandbox.zendesk.exports import Export, base_of, by_cursor, by_time, modification_time
+from sandbox.zendesk import events, shapes
+from sandbox.zendesk.behaviour import Behaviour
+from sandbox.zendesk.exports import Export, base_of, by_cursor, by_time, creation_time, modification_time
 from sandbox.zendesk.fields import TicketFields, UserFields
 from sandbox.zendesk.ids import AGENT_ID
 from sandbox.zendesk.jobs import Jobs
 from sandbox.zendesk.users import UserUpdates
 
+SHOWN = ("users", "organizations", "tickets")  # tables of which several can be asked for by id
 SUBDOMAIN = "sandbox"
 EMAIL = "support@crm.example"
 TOKEN = "sandbox-api-token"  # noqa: S105  (opens the sandbox, nothing else)
@@ -29,6 +32,9 @@ OAUTH_TOKEN = "sandbox-oauth-token"  # noqa: S105
 PER_MINUTE = 700
 PAGE, MOST_IDS = 100, 100
 SUFFIXES = ("", ".json")
+EXPORTS_PATH = "/api/v2/incremental/"
+LATEST = 2**62  # seconds: no export ends there
+FURTHER_TABLES = (events.TABLE, "survey_responses")
 
 
 class Zendesk:
@@ -36,12 +42,16 @@ class Zendesk:
 
     name = "zendesk"
 
-    def __init__(self, tables: Tables) -> None:
-        self.store = Store(tables, whole_seconds=True)
+    def __init__(self, tables: Tables, clock: Callable[[], datetime] = utc_now) -> None:
+        further: Tables = {name: [] for name in FURTHER_TABLES}
+        self.store = events.AuditedStore({**further, **tables}, whole_seconds=True, clock=clock)
+        self.behaviour = Behaviour()
+        self._clock = clock
         self._minute = Window(PER_MINUTE, 60)
+        self._exports_minute = self._window_of_exports()
         self._ids = count(99_000_000_000_001)
         self._user_fields = UserFields()
-        self._jobs = Jobs()
+        self._jobs = Jobs(self.behaviour, self._seconds)
         self._show: dict[str, Callable[[Record, str], shapes.Json]] = {
             "users": self._user,
             "organizations": shapes.organization,
@@ -49,9 +59,11 @@ class Zendesk:
             "satisfaction_ratings": shapes.satisfaction_rating,
         }
         self.endpoints = [
+            *self.behaviour.endpoints(),
             *self._exports(),
+            *_both("/api/v2/guide/survey_responses", self._survey_responses),
             *_both("/api/v2/users/me", self._me, open_to_all=True),
-            *_both("/api/v2/users/show_many", self._show_many),
+            *(one for table in SHOWN for one in _both(f"/api/v2/{table}/show_many", self._show_many(table))),
             *UserUpdates(self.store, self._user_fields, self._jobs).endpoints,
             *self._jobs.endpoints(),
             *self._user_fields.endpoints(),
@@ -64,8 +76,8 @@ class Zendesk:
         if not _is_known(request):
             raise shapes.unauthenticated()
 
-    def headers(self, endpoint: Endpoint) -> Mapping[str, str]:  # noqa: ARG002
-        """What is left of the minute."""
+    def headers(self, endpoint: Endpoint) -> Mapping[str, str]:
+        """What is left of the minute, of exports too."""
         self._minute.spend()
         limit, remaining = str(self._minute.most), str(self._minute.remaining)
         return {
@@ -74,14 +86,40 @@ class Zendesk:
             "ratelimit-limit": limit,
             "ratelimit-remaining": remaining,
             "ratelimit-reset": str(self._minute.resets_in),
+            **self._export_headers(endpoint),
         }
+
+    def _export_headers(self, endpoint: Endpoint) -> dict[str, str]:
+        """The limit that exports have for themselves; every answer of one tells it, a refusal too."""
+        if not (self.behaviour.exports_per_minute and endpoint.path.startswith(EXPORTS_PATH)):
+            return {}
+        window = self._exports_minute
+        told = f"total={window.most}; remaining={window.remaining}; resets={window.resets_in}"
+        return {"zendesk-ratelimit-incremental-exports": told}
+
+    def _seconds(self) -> float:
+        return self._clock().timestamp()
+
+    def _window_of_exports(self) -> Window:
+        return Window(0, 60, self._seconds)
+
+    def _spend_export(self) -> None:
+        window, window.most = self._exports_minute, self.behaviour.exports_per_minute
+        if not window.most:
+            return
+        window.spend()
+        if window.used > window.most:
+            wait = {"Retry-After": str(window.resets_in)}
+            raise Refusal(429, {"error": "APIRateLimitExceeded", "description": "Too many exports per minute"}, wait)
 
     def unknown(self, request: Request, status: int) -> Refusal:  # noqa: ARG002
         """No such path, or not with this method."""
         return shapes.refusal(status, "InvalidEndpoint", "Not found")
 
     def reset(self) -> None:
-        """Records and fields as at the start, no jobs."""
+        """Records, fields and behaviour as at the start, no jobs."""
+        self.behaviour.reset()
+        self._exports_minute = self._window_of_exports()
         self._jobs.reset()
         self._user_fields.reset()
         self.store.reset()
@@ -94,17 +132,24 @@ class Zendesk:
         tickets = Export("tickets", shapes.generated_timestamp, shapes.exported_ticket)
         users = Export("users", modification_time, self._user)
         organizations = Export("organizations", modification_time, shapes.exported_organization)
+        of_tickets = Export(events.TABLE, creation_time, events.ticket_event)
         return [
+            *_both("/api/v2/incremental/ticket_events", self._exporting(by_time, of_tickets)),
             *_both("/api/v2/incremental/tickets/cursor", self._exporting(by_cursor, tickets)),
             *_both("/api/v2/incremental/users/cursor", self._exporting(by_cursor, users)),
             *_both("/api/v2/incremental/organizations", self._exporting(by_time, organizations)),
         ]
 
     def _exporting(
-        self, serve: Callable[[Store, Export, Request], Response], export: Export
+        self, serve: Callable[[Store, Export, Request, int], Response], export: Export
     ) -> Callable[[Request], Awaitable[Response]]:
         async def handler(request: Request) -> Response:
-            return serve(self.store, export, request)
+            if export.table == events.TABLE and self.behaviour.events_forbidden:
+                raise shapes.refusal(403, "Forbidden", "You do not have access to this page.")
+            self._spend_export()
+            delay = self.behaviour.export_delay
+            until = shapes.unix(self._clock()) - delay if delay else LATEST
+            return serve(self.store, export, request, until)
 
         return handler
 
@@ -119,21 +164,29 @@ class Zendesk:
             raise shapes.not_found()
         return JSONResponse({"user": self._user(record, base_of(request))})
 
-    async def _show_many(self, request: Request) -> Response:
-        by_external_id = "external_ids" in request.query_params
-        given = request.query_params.get("external_ids" if by_external_id else "ids")
-        if not given:
-            raise shapes.refusal(400, "ParameterMissing", "Parameter ids is required")
-        wanted = set(given.split(","))
-        if len(wanted) > MOST_IDS:
-            raise shapes.refusal(400, "TooManyValues", f"Maximum {MOST_IDS} ids may be given per call")
-        found = [
-            record
-            for record in self.store.live("users")
-            if (record.fields.get("external_id") if by_external_id else record.record_id) in wanted
-        ]
-        users = [self._user(record, base_of(request)) for record in found]
-        return JSONResponse({"users": users, "next_page": None, "previous_page": None, "count": len(users)})
+    def _show_many(self, table: str) -> Callable[[Request], Awaitable[Response]]:
+        async def show_many(request: Request) -> Response:
+            by_external_id = "external_ids" in request.query_params
+            given = request.query_params.get("external_ids" if by_external_id else "ids")
+            if not given:
+                raise shapes.refusal(400, "ParameterMissing", "Parameter ids is required")
+            wanted = set(given.split(","))
+            if len(wanted) > MOST_IDS:
+                raise shapes.refusal(400, "TooManyValues", f"Maximum {MOST_IDS} ids may be given per call")
+            shown = [
+                self._show[table](record, base_of(request))
+                for record in self.store.live(table)
+                if (record.fields.get("external_id") if by_external_id else record.record_id) in wanted
+            ]
+            return JSONResponse({table: shown, "next_page": None, "previous_page": None, "count": len(shown)})
+
+        return show_many
+
+    async def _survey_responses(self, request: Request) -> Response:
+        start = _seconds(request.query_params.get("filter[created_at_start]"), 0)  # in milliseconds
+        made = [one for one in self.store.live("survey_responses") if one.created.timestamp() * 1_000 >= start]
+        page, further = _cursor_page(made, request)
+        return JSONResponse({"survey_responses": [shapes.survey_response(one) for one in page]} | further)
 
     def _records(self, table: str) -> list[Endpoint]:
         async def read(request: Request) -> Response:
@@ -154,18 +207,7 @@ class Zendesk:
         """A page of a list: by cursor where page[size] is given, else by page number."""
         query, base = request.query_params, base_of(request)
         if "page[size]" in query:
-            size = bounded_integer(query.get("page[size]"), PAGE, PAGE, _bad_page)
-            after = query.get("page[after]", "0")
-            if not after.isdigit():
-                raise _bad_page(after)
-            left = [record for record in records if int(record.record_id) > int(after)]
-            page, more = left[:size], len(left) > size
-            cursor = page[-1].record_id if page else None
-            following = urlencode({"page[size]": size, "page[after]": cursor})
-            further: dict[str, Any] = {
-                "meta": {"has_more": more, "after_cursor": cursor, "before_cursor": None},
-                "links": {"prev": None, "next": f"{base}{request.url.path}?{following}" if more else None},
-            }
+            page, further = _cursor_page(records, request)
         else:
             size = bounded_integer(query.get("per_page"), PAGE, PAGE, _bad_page)
             number = bounded_integer(query.get("page"), 1, len(records) + 1, _bad_page)
@@ -174,6 +216,23 @@ class Zendesk:
             next_page = f"{base}{request.url.path}?{following}" if more else None
             further = {"next_page": next_page, "previous_page": None, "count": len(records)}
         return {table: [self._show[table](record, base) for record in page]} | further
+
+
+def _cursor_page(records: list[Record], request: Request) -> tuple[list[Record], dict[str, Any]]:
+    """A page of a list by cursor, and what tells about the next one."""
+    query = request.query_params
+    size = bounded_integer(query.get("page[size]"), PAGE, PAGE, _bad_page)
+    after = query.get("page[after]", "0")
+    if not after.isdigit():
+        raise _bad_page(after)
+    left = [record for record in records if int(record.record_id) > int(after)]
+    page, more = left[:size], len(left) > size
+    cursor = page[-1].record_id if page else None
+    following = urlencode({"page[size]": size, "page[after]": cursor})
+    return page, {
+        "meta": {"has_more": more, "after_cursor": cursor, "before_cursor": None},
+        "links": {"prev": None, "next": f"{base_of(request)}{request.url.path}?{following}" if more else None},
+    }
 
 
 def _both(path: str, handler: Callable[[Request], Awaitable[Response]], *, open_to_all: bool = False) -> list[Endpoint]:

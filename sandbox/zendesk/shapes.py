@@ -200,3 +200,21 @@ def satisfaction_rating(record: Record, base: str) -> Json:
         "comment": fields.get("comment"),
         "reason": fields.get("reason"),
     }
+
+
+def survey_response(record: Record) -> Json:
+    """A response to a satisfaction survey; its id is a text, and its answers have the times."""
+    fields = record.fields
+    times = {"created_at": iso(record.created), "updated_at": iso(record.modified)}
+    question = {"id": "01GFYBENPDGN1R6NAA4WRDNVFR", "type": "rating_scale", "alias": "rating"}
+    return {
+        "id": f"01J{int(record.record_id):023d}",
+        "survey": {"id": "01J58KJ9RAE0D2EK7HRVM7Z8F2", "state": "enabled", "version": 3},
+        "responder_id": fields.get("responder_id"),
+        "subject_zrns": [f"zen:ticket:{fields.get('ticket_id')}"],
+        "subjects": [
+            {"id": str(fields.get("ticket_id")), "type": "ticket", "zrn": f"zen:ticket:{fields.get('ticket_id')}"}
+        ],
+        "expires_at": fields.get("expires_at"),
+        "answers": [{"type": "rating_scale", "rating": fields.get("rating"), "question": question, **times}],
+    }

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from connectors import zendesk
+from connectors import zendesk, zendesk_exports
 from connectors.base import Budget, Record, Session
 from connectors.errors import ConfigError, FatalError, RetryableError
 from connectors.zendesk import CONNECTOR, ZendeskSettings
@@ -129,7 +129,7 @@ def test_an_address_without_zendesk_is_a_configuration_error(sandbox: Sandbox) -
 def test_a_pull_serves_what_zendesk_holds(
     sandbox: Sandbox, session: Session, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
-    monkeypatch.setattr(zendesk, "PAGE_SIZE", 20)
+    monkeypatch.setattr(zendesk_exports, "PAGE_SIZE", 20)
     records, cursor = drained(session, table)
     state = sandbox.control["zendesk"].state(table)
     assert {record.record_id: record.source_version for record in records} == {
@@ -252,10 +252,13 @@ def test_a_rate_limit_without_end_is_given_up(scripted: Start, waits: list[float
 
 
 def test_a_second_that_cannot_be_paged_past_is_said_instead_of_asked_for_ever(scripted: Start) -> None:
-    session, server = scripted(organizations_page([row(1)], MOMENT, end_of_stream=False))
-    with pytest.raises(FatalError, match="within one second"):
+    stuck = organizations_page([row(1)], MOMENT, end_of_stream=False, meta={"has_more": False})
+    session, server = scripted(stuck)
+    with pytest.raises(FatalError, match="does not get past one point"):
         list(islice(session.pull(STREAMS["organizations"], {}, NO_OVERLAP), 9))
-    assert len(server.asked) == 2
+    starts = [one["path"].partition("?")[2] for one in server.asked]
+    assert starts[0::3] == ["start_time=0&per_page=1000", f"start_time={MOMENT + 1}&per_page=1000"]
+    assert len(server.asked) == 4  # the export twice, the list of what there is, the export behind that second
 
 
 @pytest.mark.parametrize(("after", "asked"), [("a", 2), (None, 1), (["a"], 1)])

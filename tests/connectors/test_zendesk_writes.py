@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors import zendesk
+from connectors import zendesk, zendesk_writes
 from connectors.base import Change, Kind, Session, Value, WriteResult
 from connectors.errors import ConfigError, ConnectorError, InDoubtError, RetryableError
 from connectors.zendesk import CONNECTOR, USER, ZendeskSettings
@@ -33,7 +33,7 @@ def scripted(
     answering: Callable[..., Scripted], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., tuple[Session, Scripted]]:
     """A session with a server that knows the user fields and then gives these replies; jobs are asked for at once."""
-    monkeypatch.setattr(zendesk, "FIRST_POLL", 0.001)
+    monkeypatch.setattr(zendesk_writes, "FIRST_POLL", 0.001)
 
     def start(*replies: Reply) -> tuple[Session, Scripted]:
         server = answering(DEFINED, *replies)
@@ -199,7 +199,7 @@ def test_a_batch_whose_end_is_not_seen_is_in_doubt_and_sent_once(
 
 
 def test_a_job_without_end_is_in_doubt(scripted: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(zendesk, "JOB_SECONDS", 0.05)
+    monkeypatch.setattr(zendesk_writes, "JOB_SECONDS", 0.05)
     session, _ = scripted(QUEUED, job("working"))
     with pytest.raises(InDoubtError):
         session.push(USER, scores("7"))

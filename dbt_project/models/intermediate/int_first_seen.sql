@@ -1,5 +1,5 @@
--- When the score of a record without a date of its own was first seen: the source's time of the earliest landed version
--- that has one, and when that version was landed.
+-- When the score of a record without a date of its own was first seen: when the source says that it was filled, else
+-- the time of the earliest landed version that has one; and when that version was landed.
 with filled as (
     select
         responses.source_system,
@@ -21,10 +21,15 @@ with filled as (
 )
 
 select
-    source_system,
-    source_stream,
-    source_record_id,
-    source_version as responded_at,
-    started_at as landed_at
+    filled.source_system,
+    filled.source_stream,
+    filled.source_record_id,
+    coalesce(changes.filled_at, filled.source_version) as responded_at,
+    filled.started_at as landed_at
 from filled
-where place = 1
+left join {{ ref('int_zendesk_score_changes') }} as changes
+    on
+        changes.source_system = filled.source_system
+        and changes.source_stream = filled.source_stream
+        and changes.source_record_id = filled.source_record_id
+where filled.place = 1
