@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
@@ -138,8 +138,15 @@ class Session(Protocol):
     def pull(self, stream: Stream, cursor: Cursor, overlap: timedelta) -> Iterator[Page]:
         """Serve what changed since the cursor, and again what changed in the ``overlap`` before it.
 
-        An empty cursor asks for everything. Only a page after which nothing is missing carries a cursor.
+        An empty cursor asks for everything. Only a page after which nothing is missing carries a cursor. Raises
+        ``ExpiredCursorError`` where the source has forgotten what was deleted since the cursor.
         """
+
+    def count(self, stream: Stream) -> int | None:
+        """The source's own count of live records of the stream; None where it has none that is exact."""
+
+    def gone(self, stream: Stream, record_ids: Sequence[str]) -> Collection[str]:
+        """Of records that a pull of everything did not list, those that are not live; by id where a list can err."""
 
     def push(self, target: Target, changes: Sequence[Change]) -> Sequence[WriteResult]:
         """Write one batch (at most ``target.batch_size`` records, each once) and tell what became of every change.

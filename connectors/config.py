@@ -41,10 +41,25 @@ class SourceSettings(Section):
         "10m", description="How far each pull looks back behind the last one, for records that came late: 10m, 2h, 1d."
     )
 
+    reconcile: Duration = Field(
+        "7d",
+        description="How often everything is pulled again, to find what pulls of changes missed and what was deleted "
+        "without a trace: 1d, 30d.",
+    )
+
     @property
     def look_back(self) -> timedelta:
         """The overlap as a duration."""
-        return timedelta(**{_UNITS[self.overlap[-1]]: int(self.overlap[:-1])})
+        return _duration(self.overlap)
+
+    @property
+    def reconcile_every(self) -> timedelta:
+        """How old the last pull of everything may be."""
+        return _duration(self.reconcile)
+
+
+def _duration(text: str) -> timedelta:
+    return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
 
 
 def choose_login(connector: Connector, environment: Mapping[str, str]) -> Login | None:

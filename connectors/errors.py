@@ -15,6 +15,10 @@ class FatalError(ConnectorError):
     """The source answered in a way that cannot be trusted: stop this source, keep what was landed."""
 
 
+class ExpiredCursorError(ConnectorError):
+    """The source does not know any more what changed since the cursor: everything has to be pulled again."""
+
+
 class RetryableError(ConnectorError):
     """The source is unavailable for now: the same request may succeed later.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -15,18 +15,17 @@ from urllib.parse import urlsplit
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, SSLError
 
 from connectors import http
-from connectors.base import Budget, Change, Cursor, Kind, Login, Page, Record, Role, Stream, Target, Value, WriteResult
-from connectors.config import SourceSettings, choose_login, requested_fields
+from connectors.base import Budget, Change, Cursor, Kind, Login, Page, Record, Stream, Target, Value, WriteResult
+from connectors.config import choose_login, requested_fields
 from connectors.errors import ConfigError, ConnectorError, FatalError, InDoubtError, RetryableError
+from connectors.hubspot_streams import BATCH, CONTACT, PROPERTIES, SOURCE, STREAMS, HubSpotSettings
 from connectors.values import field_text, parse_moment
 
-SOURCE: Final = "hubspot"
 TITLE: Final = "HubSpot"
 _TOKEN, _ADDRESS = "HUBSPOT_ACCESS_TOKEN", "HUBSPOT_BASE_URL"
 _PUBLIC_ADDRESS: Final = "https://api.hubapi.com"
-_PROPERTIES: Final = "$.properties."
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_LISTED, _SEARCHED, _BATCH = 100, 200, 100  # the most records of one page of a list, of a search, and of a batch
+_LISTED, _SEARCHED = 100, 200  # the most records of one page of a list and of a search
 _BAD_REQUEST: Final = 400
 # Seconds after which a limit is over, where a 429 does not say; nobody waits for that of a day.
 _WINDOWS: Final = {"SECONDLY": 1.0, "TEN_SECONDLY_ROLLING": 10.0, "DAILY": 86_400.0}
@@ -40,52 +39,6 @@ _VALUE_CODE: Final = re.compile(r'"error":"([A-Z_]+)"')
 _SCOPES: Final = re.compile(r'"requiredGranularScopes"\s*:\s*\[([^\]]*)\]')
 
 
-def _stream(name: str, role: Role, constants: Mapping[str, str], /, **properties: str) -> Stream:
-    return Stream(SOURCE, name, role, {field: _PROPERTIES + one for field, one in properties.items()}, constants)
-
-
-_SCALE: Final = {"scale_min": "0", "scale_max": "10"}
-_KINDS: Final[Mapping[str, Kind]] = {"score": "number", "category": "text", "responded_at": "datetime"}
-_CONTACT: Final = Target("contact", "contacts", _PROPERTIES + "{field}", _BATCH, _KINDS)
-_STREAMS: Final = (
-    _stream(
-        "feedback_submissions",
-        "response",
-        {**_SCALE, "metric": "none", "responded_at_basis": "source", "person_stream": "contacts"},
-        score="hs_value",
-        comment="hs_content",
-        responded_at="hs_submission_timestamp",
-        survey="hs_survey_name",
-        channel="hs_survey_channel",
-        metric="hs_survey_type",
-        person_id="hs_contact_id",
-        email="hs_contact_email_rollup",
-    ),
-    _stream(
-        "contacts",
-        "person",
-        {"account_stream": "companies", "cross_reference_to": "salesforce.Contact"},
-        email="email",
-        first_name="firstname",
-        last_name="lastname",
-        account_id="associatedcompanyid",
-        cross_reference="salesforcecontactid",
-    ),
-    _stream(
-        "companies",
-        "account",
-        {"cross_reference_to": "salesforce.Account"},
-        name="name",
-        domain="domain",
-        cross_reference="salesforceaccountid",
-    ),
-)
-
-
-class HubSpotSettings(SourceSettings):
-    """What is pulled from HubSpot: feedback submissions, contacts and companies."""
-
-
 class HubSpotConnector:
     """HubSpot as nps.yaml knows it."""
 
@@ -94,12 +47,12 @@ class HubSpotConnector:
     settings = HubSpotSettings
     logins = (Login("access token", (_TOKEN,)),)
     addresses = (_ADDRESS,)
-    targets = (_CONTACT,)
+    targets = (CONTACT,)
 
     def streams(self, settings: Any, written: Mapping[str, Sequence[str]]) -> Sequence[Stream]:  # noqa: ARG002
         """The three streams; contacts also bear the fields that sync-back writes."""
-        fields = {name: _CONTACT.path.format(field=name) for name in written.get(_CONTACT.name, ())}
-        return [replace(stream, written=fields if stream.name == _CONTACT.stream else {}) for stream in _STREAMS]
+        fields = {name: CONTACT.path.format(field=name) for name in written.get(CONTACT.name, ())}
+        return [replace(stream, written=fields if stream.name == CONTACT.stream else {}) for stream in STREAMS]
 
     def connect(self, settings: Any, environment: Mapping[str, str]) -> HubSpotSession:  # noqa: ARG002
         """A session with the token, not yet used. Raises ``ConfigError`` where token or address cannot be one."""
@@ -153,6 +106,14 @@ class HubSpotSession:
         reached = max(before, min(newest, clock or newest))
         yield self._page((), {"modified": reached.isoformat(timespec="milliseconds")} if reached > _NEVER else {})
 
+    def count(self, stream: Stream) -> int | None:  # noqa: ARG002
+        """None: a search counts what its index has, which lags behind the records."""
+        return None
+
+    def gone(self, stream: Stream, record_ids: Sequence[str]) -> Collection[str]:  # noqa: ARG002
+        """All of them: a list goes by id, so that a change moves no record across its pages."""
+        return record_ids
+
     def push(self, target: Target, changes: Sequence[Change]) -> Sequence[WriteResult]:
         """Update one batch. Rows bear trace ids, so that HubSpot tells which of them it refuses.
 
@@ -177,8 +138,8 @@ class HubSpotSession:
         """The present values by id, a hundred records a request."""
         doing, ids = f"reading back {target.stream}", list(dict.fromkeys(record_ids))
         found = {}
-        for first in range(0, len(ids), _BATCH):
-            inputs = [{"id": record_id} for record_id in ids[first : first + _BATCH]]
+        for first in range(0, len(ids), BATCH):
+            inputs = [{"id": record_id} for record_id in ids[first : first + BATCH]]
             body = {"inputs": inputs, "properties": sorted(fields), "propertiesWithHistory": []}
             for row in self._rows(doing, self._batch.read, target.stream, body)["results"]:
                 values = row["properties"]
@@ -311,7 +272,7 @@ def _budget(headers: Mapping[str, str]) -> Budget | None:
 
 
 def _requested(stream: Stream) -> list[str]:
-    wanted = requested_fields(stream.fields, _PROPERTIES) + requested_fields(stream.written, _PROPERTIES)
+    wanted = requested_fields(stream.fields, PROPERTIES) + requested_fields(stream.written, PROPERTIES)
     return sorted({*wanted, _modified(stream)})
 
 

@@ -63,10 +63,11 @@ def main() -> None:
 @click.option("--apply", "sync", flag_value="apply", help="Write the scores back into the CRMs.")
 @click.option("--dry-run", "sync", flag_value="plan", help="Only plan the writes, whatever nps.yaml says.")
 @click.option("--no-sync", "sync", flag_value="off", help="Leave sync-back out.")
+@click.option("--reconcile", is_flag=True, help="Pull everything again, also where that is not due.")
 @click.option("--accept-shrink", is_flag=True, help="The sources really have as little as their full pulls listed.")
 @AS_JSON
 @_sentences
-def run(only: str | None, sync: str | None, accept_shrink: bool, as_json: bool) -> int:
+def run(only: str | None, sync: str | None, reconcile: bool, accept_shrink: bool, as_json: bool) -> int:
     """Run the loop: pull, transform, gate, publish, sync back.
 
     Nothing is written to a CRM without --apply, unless `sync.mode` in nps.yaml is apply.
@@ -79,10 +80,11 @@ def run(only: str | None, sync: str | None, accept_shrink: bool, as_json: bool) 
         raise click.BadParameter(f"nps.yaml pulls from {', '.join(sources)}.", param_hint="--only")
     # Dagster and dbt take seconds to import: a wrong nps.yaml is told before that.
     from nps_pipeline.build import build_defs  # noqa: PLC0415
-    from nps_pipeline.execute import run_job  # noqa: PLC0415
+    from nps_pipeline.execute import Wishes, run_job  # noqa: PLC0415
 
     definitions = build_defs(quiet=as_json)
-    result = run_job(settings, definitions, only=only, sync=sync or "configured", accept_shrink=accept_shrink)
+    wishes = Wishes(only=only, sync=sync or "configured", reconcile=reconcile, accept_shrink=accept_shrink)
+    result = run_job(settings, definitions, wishes)
     if as_json:
         click.echo(json.dumps({**asdict(result), "exit": int(result.exit)}))
     elif result.published and not result.same_content:
@@ -304,13 +306,14 @@ def ui(port: int) -> None:
 @click.option("--seed", type=int, default=1, show_default=True, help="Names the population.")
 @click.option("--write-env", metavar="FILE", help="Also write the environment to a file, such as .env.")
 @click.option("--survey-csv", metavar="FOLDER", help="Also write the survey export that repeats some answers there.")
-def sandbox(seed: int, write_env: str | None, survey_csv: str | None) -> None:
+@click.option("--faults", type=int, metavar="SEED", help="Let about one request in ten fail; the seed says which.")
+def sandbox(seed: int, write_env: str | None, survey_csv: str | None, faults: int | None) -> None:
     """Serve Salesforce, HubSpot and Zendesk on loopback, filled with a synthetic year, until Ctrl-C.
 
     Prints the environment that reaches them.
     """
-    places = {"--write-env": write_env, "--survey-csv": survey_csv}
-    words = ["--seed", str(seed), *(word for pair in places.items() if pair[1] is not None for word in pair)]
+    options = {"--write-env": write_env, "--survey-csv": survey_csv, "--faults": faults}
+    words = ["--seed", seed, *(word for pair in options.items() if pair[1] is not None for word in pair)]
     os.execv(sys.executable, [sys.executable, "-m", "sandbox", *map(str, words)])  # noqa: S606 - our own interpreter
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,9 +12,8 @@ from typing import Any
 import duckdb
 
 from connectors.base import Mode
+from nps_pipeline.manifest import LISTINGS
 
-# The modes of a pull that lists everything that a source has.
-LISTINGS: tuple[Mode, ...] = ("full", "reconcile")
 _CONFIG: dict[str, Any] = {"memory_limit": "128MB", "threads": 2}
 _TABLES = """
 create table landed_parts (path varchar, load_seq bigint);
@@ -84,7 +83,13 @@ class Comparison:
     late: int = 0
 
 
-def compare(part: Path, landed: Sequence[tuple[Path, int]], mode: Mode, pulled_until: datetime | None) -> Comparison:
+def compare(
+    part: Path,
+    landed: Sequence[tuple[Path, int]],
+    mode: Mode,
+    pulled_until: datetime | None,
+    gone: Callable[[Sequence[str]], Collection[str]],
+) -> Comparison:
     """Rewrite a part so that it holds only what is new; in a reconcile also a delete of every record not listed.
 
     A delete repeats the last version that was landed, with its time: should the record be listed again, the later load
@@ -95,6 +100,7 @@ def compare(part: Path, landed: Sequence[tuple[Path, int]], mode: Mode, pulled_u
         landed: The parts of the loads that count, each with the load_seq of its load.
         mode: Of the pull.
         pulled_until: What changed before had been pulled before.
+        gone: Which of the records that were not listed are not live; a list can miss one that changes meanwhile.
 
     Raises:
         duckdb.Error: A landed part is damaged.
@@ -111,7 +117,7 @@ def compare(part: Path, landed: Sequence[tuple[Path, int]], mode: Mode, pulled_u
             if mode in LISTINGS:
                 connection.execute(_LATEST.format(name="absent", hashed="null", chosen="not in"), paths)
             if mode == "reconcile":
-                connection.execute("insert into unlisted select filename, row_no from absent where not is_deleted")
+                _find_unlisted(connection, gone)
         comparison = _counted(connection, pulled_until)
         if comparison.reread or comparison.unlisted:
             _rewrite(connection, part, [path for path, _ in landed] if comparison.unlisted else [])
@@ -129,6 +135,16 @@ def _read_served(connection: duckdb.DuckDBPyConnection, part: Path) -> None:
         """,
         {"part": str(part)},
     )
+
+
+def _find_unlisted(connection: duckdb.DuckDBPyConnection, gone: Callable[[Sequence[str]], Collection[str]]) -> None:
+    """Make the table ``unlisted`` of the records that are to be landed as deleted."""
+    absent = connection.execute("select record_id from absent where not is_deleted order by record_id").fetchall()
+    if absent:
+        connection.execute(
+            "insert into unlisted select filename, row_no from absent where record_id in (select unnest($gone))",
+            {"gone": sorted(gone([record_id for (record_id,) in absent]))},
+        )
 
 
 def _counted(connection: duckdb.DuckDBPyConnection, pulled_until: datetime | None) -> Comparison:

@@ -12,7 +12,7 @@ import dagster as dg
 
 from nps_pipeline import home, instance
 from nps_pipeline.automation import JOB
-from nps_pipeline.keys import LANDED_FILES, OUTCOME, PUBLISHED_MART, RAW, SYNC_BACK, told_problems
+from nps_pipeline.keys import LANDED_FILES, OUTCOME, PUBLISHED_MART, RAW, SYNC_BACK, landing_step, told_problems
 from nps_pipeline.settings import Settings
 
 
@@ -38,22 +38,31 @@ class RunResult:
     same_content: bool = False
 
 
-def run_job(
-    settings: Settings,
-    definitions: dg.Definitions,
-    *,
-    only: str | None = None,
-    sync: str = "configured",
-    accept_shrink: bool = False,
-) -> RunResult:
+@dataclass(frozen=True)
+class Wishes:
+    """What a person wants otherwise this once.
+
+    ``only``: pull this source alone, the others keep their last landed data. ``sync``: what sync-back does, configured
+    (as nps.yaml says), plan, apply or off. ``reconcile``: pull everything again, also where that is not due.
+    ``accept_shrink``: the full pulls landed by then serve enough, however little that is.
+    """
+
+    only: str | None = None
+    sync: str = "configured"
+    reconcile: bool = False
+    accept_shrink: bool = False
+
+
+_NONE = Wishes()
+
+
+def run_job(settings: Settings, definitions: dg.Definitions, wishes: Wishes = _NONE) -> RunResult:
     """Run the whole job in this process, holding the run lock.
 
     Args:
         settings: Already checked.
         definitions: From ``build_defs``.
-        only: Pull this source alone; the others keep their last landed data.
-        sync: What sync-back does: configured (as nps.yaml says), plan, apply or off.
-        accept_shrink: Whether the full pulls landed by then serve enough, however little that is.
+        wishes: What is to be otherwise this once.
 
     Raises:
         HomeLockedError: Another run is at work.
@@ -66,8 +75,8 @@ def run_job(
             result = job.execute_in_process(
                 instance=dagster_instance,
                 raise_on_error=False,
-                asset_selection=None if only is None else _pulling_only(job, only),
-                run_config={"loggers": {"console": {}}, "ops": {**_sync_config(sync), **_raw_config(accept_shrink)}},
+                asset_selection=None if wishes.only is None else _pulling_only(job, wishes.only),
+                run_config={"loggers": {"console": {}}, "ops": _op_config(settings, wishes)},
             )
         published = _told_of_publishing(result.all_events)
         return RunResult(
@@ -79,12 +88,15 @@ def run_job(
         )
 
 
-def _sync_config(mode: str) -> dict[str, Any]:
-    return {} if mode == "configured" else {SYNC_BACK.to_python_identifier(): {"config": {"mode": mode}}}
-
-
-def _raw_config(accept_shrink: bool) -> dict[str, Any]:
-    return {RAW: {"config": {"accept_shrink": True}}} if accept_shrink else {}
+def _op_config(settings: Settings, wishes: Wishes) -> dict[str, Any]:
+    """The wishes as the configuration of the steps that they are about."""
+    pulled = [source for source in settings.crms() if wishes.only in (None, source)] if wishes.reconcile else []
+    said = {
+        **{landing_step(source): {"reconcile": True} for source in pulled},
+        **({RAW: {"accept_shrink": True}} if wishes.accept_shrink else {}),
+        **({} if wishes.sync == "configured" else {SYNC_BACK.to_python_identifier(): {"mode": wishes.sync}}),
+    }
+    return {step: {"config": config} for step, config in said.items()}
 
 
 def _pulling_only(job: dg.JobDefinition, source: str) -> list[dg.AssetKey]:

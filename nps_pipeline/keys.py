@@ -27,6 +27,11 @@ GROUPS = {
 PROBLEMS = "problems"
 
 
+def landing_step(source: str) -> str:
+    """The name of the step that pulls a CRM."""
+    return f"landed_{source}"
+
+
 def landed(source: str, stream: str) -> dg.AssetKey:
     """The asset of a stream of a CRM."""
     return dg.AssetKey(["landing", source, stream])

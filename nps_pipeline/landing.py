@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,9 +22,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from connectors.base import Budget, Mode, Page, Record
-from nps_pipeline.comparison import LISTINGS, Comparison, compare
+from nps_pipeline.comparison import Comparison, compare
 from nps_pipeline.home import Home, fsync_directory, fsync_file, lock
-from nps_pipeline.manifest import LandedFile, LandingError, Manifest, Part, place, read_manifest, write_manifest
+from nps_pipeline.manifest import (
+    LISTINGS,
+    LandedFile,
+    LandingError,
+    Manifest,
+    Part,
+    place,
+    read_manifest,
+    write_manifest,
+)
 
 _PART_FIELDS: list[pa.Field[Any]] = [
     pa.field("record_id", pa.string()),
@@ -60,7 +69,8 @@ class LoadRequest:
     ``after`` is for what is landed anew: the load_seq that it follows. It takes the load_seq of what it replaces behind
     that, and is compared with nothing that came later.
     ``source_count`` asks the source for its own count, after the last page. ``pulled_until``: what changed before this
-    moment had been pulled before, so that a reconcile can tell what was missed.
+    moment had been pulled before, so that a reconcile can tell what was missed; ``gone`` says which of the records that
+    it did not list are not live.
     """
 
     source: str
@@ -73,6 +83,7 @@ class LoadRequest:
     after: int | None = None
     source_count: Callable[[], int | None] = lambda: None
     pulled_until: datetime | None = None
+    gone: Callable[[Sequence[str]], Collection[str]] = set
 
 
 @dataclass(frozen=True)
@@ -242,7 +253,7 @@ def _compared(request: LoadRequest, part: Path, earlier: Sequence[Load], replace
     counted = [load for load in earlier if load.manifest.load_id not in replaced]
     landed = [(path, load.manifest.load_seq) for load in counted for path in load.parts]
     try:
-        return compare(part, landed, request.mode, request.pulled_until)
+        return compare(part, landed, request.mode, request.pulled_until, request.gone)
     except duckdb.Error:
         for load in counted:  # anything but a damaged part is no user's mistake
             verify(load)

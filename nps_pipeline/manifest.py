@@ -12,6 +12,8 @@ from connectors.base import Mode
 from nps_pipeline.errors import PipelineError
 
 SCHEMA_VERSION = 1
+# The modes of a pull that lists everything that a source has.
+LISTINGS: tuple[Mode, ...] = ("full", "reconcile")
 NAME = "manifest.json"
 
 

@@ -4,18 +4,22 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
-from connectors.base import Session, Stream
+from connectors.base import Cursor, Mode, Session, Stream
 from connectors.config import ways_to_log_in
-from connectors.errors import ConnectorError, RetryableError
+from connectors.errors import ConnectorError, ExpiredCursorError, RetryableError
 from connectors.registry import discover
+from connectors.values import latest_moment
 from nps_pipeline import __version__, inbox, landing
 from nps_pipeline.declaration import asked_for
-from nps_pipeline.keys import GROUPS, LANDED_FILES, PROBLEMS, landed
-from nps_pipeline.landing import LandingResult, LoadRequest
+from nps_pipeline.keys import GROUPS, LANDED_FILES, PROBLEMS, landed, landing_step
+from nps_pipeline.landing import LandingResult, Load, LoadRequest
+from nps_pipeline.manifest import LISTINGS
 from nps_pipeline.progress import tell
 from nps_pipeline.resources import Run
 from nps_pipeline.settings import Settings
@@ -49,13 +53,16 @@ def declared_streams(settings: Settings) -> list[Stream]:
     return [*inbox.landed_streams(settings.home), *crm_streams]
 
 
-def pull_crm(settings: Settings, source: str, names: Sequence[str]) -> Iterator[tuple[str, StreamOutcome]]:
+def pull_crm(
+    settings: Settings, source: str, names: Sequence[str], *, reconcile: bool = False
+) -> Iterator[tuple[str, StreamOutcome]]:
     """Pull some streams of a CRM, each into a load of its own.
 
     Args:
         settings: The configuration and the credentials.
         source: The CRM.
         names: The streams, in this order.
+        reconcile: Whether everything is pulled again, also where that is not due.
 
     Yields:
         Each stream's name with what became of it; a failed one keeps what was landed before.
@@ -73,7 +80,7 @@ def pull_crm(settings: Settings, source: str, names: Sequence[str]) -> Iterator[
     with closing(session):
         for name in names:
             if unavailable is None:
-                outcome, unavailable = _pull_stream(settings, session, declared[name])
+                outcome, unavailable = _pull_stream(settings, session, declared[name], reconcile=reconcile)
             else:
                 outcome = StreamOutcome(problem=_not_pulled(source, name, f"{unavailable} It was not tried again."))
             yield name, outcome
@@ -90,8 +97,10 @@ def _not_pulled(source: str, name: str, reason: object) -> str:
     return f"{source}/{name} could not be pulled. {reason} Its last landed data stays."
 
 
-def _pull_stream(settings: Settings, session: Session, stream: Stream) -> tuple[StreamOutcome, RetryableError | None]:
-    """Pull from where the last load ended, or everything where other fields were asked for then.
+def _pull_stream(
+    settings: Settings, session: Session, stream: Stream, *, reconcile: bool
+) -> tuple[StreamOutcome, RetryableError | None]:
+    """Pull from where the last load ended, or everything: at first, in time, and where other fields are asked for.
 
     Returns:
         What became of it; and the error where the whole source is unavailable, so that no other stream need wait too.
@@ -100,22 +109,47 @@ def _pull_stream(settings: Settings, session: Session, stream: Stream) -> tuple[
     asked = asked_for(stream)
     loads = landing.list_loads(settings.home, stream.source, stream.name)
     cursor = loads[-1].manifest.cursor_after if loads and loads[-1].manifest.mapping_hash == asked else {}
-    request = LoadRequest(
-        source=stream.source,
-        stream=stream.name,
-        mode="incremental" if cursor else "full",
-        connector_version=__version__,
-        mapping_hash=asked,
-    )
+    is_due = reconcile or _is_due(loads, settings.crm(stream.source).reconcile_every)
+    mode: Mode = "full" if not cursor else "reconcile" if is_due else "incremental"
     started = time.monotonic()
     try:
-        pages = session.pull(stream, cursor, settings.crm(stream.source).look_back)
-        result = landing.land(settings.home, request, pages)
+        try:
+            result = _land(settings, session, stream, mode, cursor)
+        except ExpiredCursorError:
+            mode = "reconcile"
+            result = _land(settings, session, stream, mode, cursor)
     except ConnectorError as error:
         problem = _not_pulled(stream.source, stream.name, error)
         outcome = StreamOutcome(seconds=time.monotonic() - started, problem=problem)
         return outcome, error if isinstance(error, RetryableError) and not _answers(session) else None
-    return StreamOutcome(result, request.mode, time.monotonic() - started), None
+    return StreamOutcome(result, mode, time.monotonic() - started), None
+
+
+def _is_due(loads: Sequence[Load], every: timedelta) -> bool:
+    """Whether the last pull of everything is too old, or did not list what the source itself counted."""
+    listings = [load.manifest for load in loads if load.manifest.mode in LISTINGS]
+    if not listings:
+        return True
+    last = listings[-1]
+    differs = last.source_count is not None and last.source_count != last.live_records
+    return differs or datetime.now(UTC) - datetime.fromisoformat(last.finished_at) >= every
+
+
+def _land(settings: Settings, session: Session, stream: Stream, mode: Mode, cursor: Cursor) -> LandingResult:
+    """Pull into one load. For a reconcile the source counts before and after; no count where that changed."""
+    counted = session.count(stream) if mode == "reconcile" else None
+    request = LoadRequest(
+        source=stream.source,
+        stream=stream.name,
+        mode=mode,
+        connector_version=__version__,
+        mapping_hash=asked_for(stream),
+        source_count=lambda: counted if counted is not None and session.count(stream) == counted else None,
+        pulled_until=latest_moment(cursor),
+        gone=partial(session.gone, stream),
+    )
+    since = cursor if mode == "incremental" else {}
+    return landing.land(settings.home, request, session.pull(stream, since, settings.crm(stream.source).look_back))
 
 
 def _answers(session: Session) -> bool:
@@ -168,6 +202,12 @@ def landed_files(context: dg.AssetExecutionContext, run: Run) -> dg.MaterializeR
     )
 
 
+class PullConfig(dg.Config):
+    """What a person may say when launching the pull of a CRM."""
+
+    reconcile: bool = False
+
+
 def landed_crm(settings: Settings, source: str) -> dg.AssetsDefinition:
     """The streams of one CRM as assets, pulled in one session.
 
@@ -179,7 +219,7 @@ def landed_crm(settings: Settings, source: str) -> dg.AssetsDefinition:
     keys = {stream.name: landed(source, stream.name) for stream in _answers_first(settings.crm_streams(source))}
 
     @dg.multi_asset(
-        name=f"landed_{source}",
+        name=landing_step(source),
         can_subset=True,
         specs=[
             dg.AssetSpec(
@@ -198,11 +238,11 @@ def landed_crm(settings: Settings, source: str) -> dg.AssetsDefinition:
             for name, key in keys.items()
         ],
     )
-    def pulled(context: dg.AssetExecutionContext, run: Run) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+    def pulled(context: dg.AssetExecutionContext, config: PullConfig, run: Run) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
         wanted = [name for name, key in keys.items() if key in context.selected_asset_keys]
         said = set[str]()
-        for name, outcome in pull_crm(run.settings, source, wanted):
-            sentence = _told(source, name, outcome)
+        for name, outcome in pull_crm(run.settings, source, wanted, reconcile=config.reconcile):
+            sentence = told(source, name, outcome)
             if sentence not in said:  # a whole source that cannot be reached is said once
                 tell(context, sentence)
                 said.add(sentence)
@@ -216,14 +256,32 @@ def _answers_first(streams: Sequence[Stream]) -> list[Stream]:
     return sorted(streams, key=lambda stream: stream.role != "response")
 
 
-def _told(source: str, name: str, outcome: StreamOutcome) -> str:
+def told(source: str, name: str, outcome: StreamOutcome) -> str:
+    """What became of a stream, as a sentence."""
     if outcome.problem or outcome.skipped or outcome.result is None:
         return outcome.problem or outcome.skipped or ""
     result = outcome.result
     reread = f", {result.reread_rows:,} landed before" if result.reread_rows else ""
     budget = result.budget
     left = f"; {budget.remaining:,} of {budget.limit:,} left per {budget.per}" if budget else ""
-    return f"{source}/{name}: {outcome.rows:,} rows ({outcome.mode}){reread}, {result.requests} requests{left}."
+    found = _found(result)
+    return f"{source}/{name}: {outcome.rows:,} rows ({outcome.mode}){reread}{found}, {result.requests} requests{left}."
+
+
+def _found(result: LandingResult) -> str:
+    """What a reconcile found that pulls of changes had not."""
+    manifest = result.load.manifest if result.load else None
+    if manifest is None or not (manifest.late_rows or manifest.unlisted_rows):
+        return ""
+    return f"; found {manifest.late_rows or 0:,} changes and {manifest.unlisted_rows or 0:,} deletes that were missed"
+
+
+def _listed(result: LandingResult) -> dict[str, int]:
+    """What a pull of everything listed and found."""
+    manifest = result.load.manifest if result.load else None
+    names = ("live_records", "source_count", "late_rows", "unlisted_rows")
+    numbers = {name: getattr(manifest, name, None) for name in names}
+    return {name: number for name, number in numbers.items() if number is not None}
 
 
 def _materialized(key: dg.AssetKey, outcome: StreamOutcome, *, required: bool) -> dg.MaterializeResult:  # type: ignore[type-arg]
@@ -241,6 +299,7 @@ def _materialized(key: dg.AssetKey, outcome: StreamOutcome, *, required: bool) -
             "deleted_rows": result.load.manifest.deleted_rows if result.load else 0,
             "requests": result.requests,
             "bytes": result.bytes,
+            **_listed(result),
             **{f"api_budget_{name}": value for name, value in (asdict(result.budget) if result.budget else {}).items()},
         }
     return dg.MaterializeResult(

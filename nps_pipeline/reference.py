@@ -32,7 +32,7 @@ ENVIRONMENT = {
     "SALESFORCE_CLIENT_SECRET": ("", "Client secret that belongs to it."),
     "SALESFORCE_USERNAME": ("", "User name, to log in by JWT or by password."),
     "SALESFORCE_PASSWORD": ("", "Password of that user."),
-    "SALESFORCE_SECURITY_TOKEN": ("", "Security token of that user."),
+    "SALESFORCE_SECURITY_TOKEN": ("", "Security token of that user; `none` where the address is trusted."),
     "SALESFORCE_DOMAIN": ("", "`login`, `test`, or the organisation's own domain before `.salesforce.com`."),
     "SALESFORCE_LOGIN_URL": ("Salesforce's own", "Address of another login server, such as the sandbox."),
     "SALESFORCE_CA_BUNDLE": ("the public ones", "File of certificate authorities to trust for Salesforce, PEM."),

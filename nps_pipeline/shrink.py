@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
-from nps_pipeline.comparison import LISTINGS
 from nps_pipeline.errors import PipelineError
 from nps_pipeline.home import Home, fsync_directory, fsync_file
 from nps_pipeline.landing import Load
+from nps_pipeline.manifest import LISTINGS
 
 
 class ShrinkError(PipelineError):

@@ -36,6 +36,12 @@ class Crm:
     def pull(self, stream: Stream, cursor: Cursor, overlap: timedelta) -> Iterator[Page]:
         raise AssertionError((stream, cursor, overlap))
 
+    def count(self, stream: Stream) -> int | None:
+        raise AssertionError(stream)
+
+    def gone(self, stream: Stream, record_ids: Sequence[str]) -> Sequence[str]:
+        raise AssertionError((stream, record_ids))
+
     def push(self, target: Target, changes: Sequence[Change]) -> Sequence[WriteResult]:
         assert len(changes) <= target.batch_size
         self.before_push(changes)

@@ -15,7 +15,7 @@ import yaml
 
 from nps_pipeline import instance
 from nps_pipeline.build import build_defs
-from nps_pipeline.execute import RunResult, run_job
+from nps_pipeline.execute import RunResult, Wishes, run_job
 from nps_pipeline.home import Home
 from nps_pipeline.publications import Publication, require_current
 from nps_pipeline.settings import Settings, load_settings
@@ -60,8 +60,8 @@ class Pipeline:
         os.environ.update(self.environment)
         return build_defs(clock=lambda: self.now, suite_files=self.suite_files, quiet=True)
 
-    def run(self, *, only: str | None = None, sync: str = "configured") -> RunResult:
-        return run_job(self.settings(), self.definitions(), only=only, sync=sync)
+    def run(self, *, only: str | None = None, sync: str = "configured", reconcile: bool = False) -> RunResult:
+        return run_job(self.settings(), self.definitions(), Wishes(only=only, sync=sync, reconcile=reconcile))
 
     @property
     def publication(self) -> Publication:

@@ -16,7 +16,7 @@ import pytest
 
 from expectations.suites import Suite, load_suites, shipped_suites
 from nps_pipeline import automation, instance, warehouse
-from nps_pipeline.execute import RunResult, run_job
+from nps_pipeline.execute import RunResult, Wishes, run_job
 from nps_pipeline.gate import gate_checks
 from nps_pipeline.home import Home
 from nps_pipeline.keys import SYNC_BACK, table
@@ -71,7 +71,7 @@ class World:
         with duckdb.connect(str(self.home.work_db)) as work:
             work.execute(f"use marts; {sql}".replace("contact c1", self.record_id))
         os.environ.update(self.pipeline.environment)  # each step reads the settings of the environment
-        return run_job(self.pipeline.settings(), self.definitions, sync="apply")
+        return run_job(self.pipeline.settings(), self.definitions, Wishes(sync="apply"))
 
     def writes(self) -> int:
         return len(self.crms.control["hubspot"].writes())

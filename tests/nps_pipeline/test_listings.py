@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from nps_pipeline import instance, shrink
-from nps_pipeline.execute import run_job
+from nps_pipeline.execute import Wishes, run_job
 from nps_pipeline.home import Home
 from nps_pipeline.shrink import ShrinkError
 from nps_pipeline.transform import CONSERVATION
@@ -151,7 +151,7 @@ def test_what_a_person_accepts_is_published_and_every_load_accounts_for_its_rows
 ) -> None:
     pipeline, _ = refused
     pull(pipeline.home, *contacts(*range(5), day=2), mode="reconcile", source_count=lambda: 5, **CONTACTS)
-    result = run_job(pipeline.settings(), pipeline.definitions(), accept_shrink=True)
+    result = run_job(pipeline.settings(), pipeline.definitions(), Wishes(accept_shrink=True))
     assert (result.exit, result.problems) == (0, ())
 
     listings = pipeline.query(
