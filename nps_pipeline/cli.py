@@ -242,7 +242,10 @@ def requeue(source: str | None, as_json: bool) -> int:
     else:
         for outcome in outcomes:
             click.secho(f"{outcome.what}: {outcome.says}", fg="red" if outcome.failed else None, err=outcome.failed)
-        click.echo("`nps run` publishes what came of it." if outcomes else "Nothing was landed or refused yet.")
+        if not outcomes:
+            click.echo("Nothing was landed or refused yet.")
+        elif any(outcome.rows for outcome in outcomes):
+            click.echo("`nps run` publishes what came of it.")
     return 3 if any(outcome.failed for outcome in outcomes) else 0
 
 

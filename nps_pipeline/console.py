@@ -97,25 +97,7 @@ def print_summary(summary: Summary) -> None:
                 **counted,
             },
         )
-    if summary.loads:
-        print_table(
-            "Loads: every row landed, in one class",
-            [{**row, "stream": _stream(row), "at": f"{row['finished_at']:%Y-%m-%d %H:%M}"} for row in summary.loads],
-            {
-                "stream": "source",
-                "at": "landed (UTC)",
-                "mode": "mode",
-                "manifest_rows": "landed",
-                "kept": "kept",
-                "current": "current",
-                "quarantined": "quarantined",
-                "excluded": "excluded",
-                "duplicate": "duplicate",
-                "superseded": "superseded",
-                "deleted": "deleted",
-                "reread_rows": "served again",
-            },
-        )
+    print_loads(summary.loads)
     print_reasons("Quarantined", summary.quarantined)
     print_reasons("Excluded", summary.excluded)
     print_syncs(summary.sync)
@@ -154,6 +136,25 @@ def print_publications(entries: Sequence[Entry]) -> None:
     for entry in entries:
         if entry.problem:
             out.print(entry.problem, markup=False, style="red")
+
+
+def print_loads(loads: Sequence[Mapping[str, Any]]) -> None:
+    """Where the rows of every load went; a class that no row is in has no column."""
+    if not loads:
+        return
+    classes = ("kept", "current", "quarantined", "excluded", "duplicate", "superseded", "deleted")
+    print_table(
+        "Loads: every row landed, in one class",
+        [{**row, "stream": _stream(row), "at": f"{row['finished_at']:%Y-%m-%d %H:%M}"} for row in loads],
+        {
+            "stream": "source",
+            "at": "landed (UTC)",
+            "mode": "mode",
+            "manifest_rows": "landed",
+            **{name: name for name in classes if any(row[name] for row in loads)},
+            "reread_rows": "served again",
+        },
+    )
 
 
 def print_syncs(syncs: Sequence[Mapping[str, Any]]) -> None:
