@@ -18,7 +18,7 @@ from nps_pipeline.build import build_defs
 from nps_pipeline.execute import RunResult, Wishes, run_job
 from nps_pipeline.home import Home
 from nps_pipeline.publications import Publication, require_current
-from nps_pipeline.settings import Settings, load_settings
+from nps_pipeline.settings import ENVIRONMENT, Settings, known_variables, load_settings
 from nps_pipeline.warehouse import CONTRACT_TABLES, open_published, rows_as_dicts
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -55,8 +55,10 @@ class Pipeline:
         (self.home.inbox / name).write_text(text, encoding="utf-8")
 
     def definitions(self) -> dg.Definitions:
-        # they, and the run itself, read the settings of the environment
+        # They, and the run itself, read the settings of the environment, none that another pipeline left in it.
         instance.use(self.settings())
+        for name in {*known_variables()} - {*ENVIRONMENT}:
+            os.environ.pop(name, None)
         os.environ.update(self.environment)
         return build_defs(clock=lambda: self.now, suite_files=self.suite_files, quiet=True)
 
