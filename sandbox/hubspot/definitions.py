@@ -9,6 +9,19 @@ PORTAL_ID = 44_000_001
 
 
 @dataclass(frozen=True)
+class Association:
+    """How records of one type are associated with those of another.
+
+    ``named_in`` is the property that names one of them, '' for none; ``types`` are the id, the name and the label of
+    each type of association, that of the primary record first where there is one, which only one record can be.
+    """
+
+    other: str
+    named_in: str
+    types: tuple[tuple[int, str, str | None], ...]
+
+
+@dataclass(frozen=True)
 class ObjectType:
     """One object type: its names, its numeric type, what every answer carries, and who may read and write it."""
 
@@ -20,8 +33,7 @@ class ObjectType:
     defaults: tuple[str, ...]
     reads: tuple[str, ...]
     writes: tuple[str, ...] = ()
-    # association to another type: the property that holds its id, and the labels under which it is served
-    associations: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    associations: tuple[Association, ...] = ()
 
 
 CONTACTS = ObjectType(
@@ -33,7 +45,13 @@ CONTACTS = ObjectType(
     defaults=("email", "firstname", "lastname"),
     reads=("crm.objects.contacts.read",),
     writes=("crm.objects.contacts.write",),
-    associations=(("companies", "associatedcompanyid", ("contact_to_company", "contact_to_company_unlabeled")),),
+    associations=(
+        Association(
+            "companies",
+            "associatedcompanyid",
+            ((1, "contact_to_company", "Primary"), (279, "contact_to_company_unlabeled", None)),
+        ),
+    ),
 )
 COMPANIES = ObjectType(
     "companies",
@@ -54,9 +72,37 @@ FEEDBACK = ObjectType(
     defaults=(),
     # either scope is enough
     reads=("crm.objects.feedback_submissions.read", "crm.objects.contacts.read"),
-    associations=(("contacts", "hs_contact_id", ("feedback_submission_to_contact",)),),
+    associations=(Association("contacts", "hs_contact_id", ((98, "feedback_submission_to_contact", None),)),),
 )
-OBJECT_TYPES = {kind.name: kind for kind in (CONTACTS, COMPANIES, FEEDBACK)}
+TICKETS = ObjectType(
+    "tickets",
+    "TICKET",
+    "0-5",
+    created="createdate",
+    modified="hs_lastmodifieddate",
+    defaults=("content", "hs_pipeline", "hs_pipeline_stage", "subject"),
+    reads=("tickets",),
+    associations=(
+        Association("contacts", "", ((16, "ticket_to_contact", None),)),
+        Association(
+            "companies", "", ((26, "ticket_to_company", "Primary"), (339, "ticket_to_company_unlabeled", None))
+        ),
+    ),
+)
+DEALS = ObjectType(
+    "deals",
+    "DEAL",
+    "0-3",
+    created="createdate",
+    modified="hs_lastmodifieddate",
+    defaults=("amount", "closedate", "dealname", "dealstage", "pipeline"),
+    reads=("crm.objects.deals.read",),
+    associations=(
+        Association("contacts", "", ((3, "deal_to_contact", None),)),
+        Association("companies", "", ((5, "deal_to_company", "Primary"), (341, "deal_to_company_unlabeled", None))),
+    ),
+)
+OBJECT_TYPES = {kind.name: kind for kind in (CONTACTS, COMPANIES, FEEDBACK, TICKETS, DEALS)}
 PROPERTY_TYPES = ("string", "number", "date", "datetime", "enumeration", "bool", "phone_number")
 
 NPS_GROUP = "nps"
@@ -64,6 +110,8 @@ GROUPS: dict[str, dict[str, str]] = {
     "contacts": {"contactinformation": "Contact information", NPS_GROUP: "Net Promoter Score"},
     "companies": {"companyinformation": "Company information"},
     "feedback_submissions": {"submissioninformation": "Submission information"},
+    "tickets": {"ticketinformation": "Ticket information", NPS_GROUP: "Net Promoter Score"},
+    "deals": {"dealinformation": "Deal information"},
 }
 
 
@@ -143,6 +191,17 @@ def initial_properties() -> dict[str, dict[str, dict[str, Any]]]:
             ),
             *_system_properties("feedback_submissions"),
         ),
+        "tickets": _by_name(
+            *(definition(name, label, kind, group="ticketinformation") for name, label, kind in TICKET_PROPERTIES),
+            definition("nps_rating", "NPS rating", "number", group=NPS_GROUP),
+            definition("nps_reason", "NPS reason", group=NPS_GROUP),
+            definition("nps_rated_at", "NPS rated at", "datetime", group=NPS_GROUP),
+            *_system_properties("tickets"),
+        ),
+        "deals": _by_name(
+            *(definition(name, label, kind, group="dealinformation") for name, label, kind in DEAL_PROPERTIES),
+            *_system_properties("deals"),
+        ),
     }
 
 
@@ -162,6 +221,26 @@ FEEDBACK_PROPERTIES = (
     ("hs_contact_id", "Contact ID", "number"),
     ("hs_contact_email_rollup", "Contact email", "string"),
 )
+TICKET_PROPERTIES = (
+    ("subject", "Ticket name", "string"),
+    ("content", "Ticket description", "string"),
+    ("hs_pipeline", "Pipeline", "string"),
+    ("hs_pipeline_stage", "Ticket status", "string"),
+    ("hs_ticket_category", "Category", "string"),
+    ("hs_ticket_priority", "Priority", "string"),
+    ("source_type", "Source", "string"),
+    ("closed_date", "Close date", "datetime"),
+)
+DEAL_PROPERTIES = (
+    ("dealname", "Deal Name", "string"),
+    ("amount", "Amount", "number"),
+    ("closedate", "Close Date", "datetime"),
+    ("dealstage", "Deal Stage", "string"),
+    ("dealtype", "Deal Type", "string"),
+    ("hs_is_closed", "Is Deal Closed?", "bool"),
+    ("hs_is_closed_won", "Is Closed Won", "bool"),
+    ("pipeline", "Pipeline", "string"),
+)
 
 
 def _system_properties(object_type: str) -> tuple[dict[str, Any], ...]:
@@ -169,6 +248,7 @@ def _system_properties(object_type: str) -> tuple[dict[str, Any], ...]:
     group = next(iter(GROUPS[object_type]))
     return (
         definition("hs_object_id", "Record ID", "number", group=group, read_only=True),
+        definition("hs_merged_object_ids", "Merged object IDs", "enumeration", group=group, read_only=True),
         definition(kind.created, "Create Date", "datetime", group=group, read_only=True),
         definition(kind.modified, "Last Modified Date", "datetime", group=group, read_only=True),
     )

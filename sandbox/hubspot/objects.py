@@ -11,8 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.hubspot.answers import batch, invalid, not_found, refusal, shown
+from sandbox.hubspot.associations import listed
 from sandbox.hubspot.definitions import OBJECT_TYPES, ObjectType
-from sandbox.hubspot.search import Definitions, search, window
+from sandbox.hubspot.hooks import Conditions
+from sandbox.hubspot.search import LONGEST, Definitions, search, window
 from sandbox.hubspot.values import problem, stored
 from sandbox.store import Record, Store
 from sandbox.web import Endpoint, Refusal, bounded_integer, json_object
@@ -25,9 +27,10 @@ MALFORMED = invalid("Invalid input JSON: the body must be an object.")
 class Objects:
     """The endpoints under /crm/v3/objects."""
 
-    def __init__(self, store: Store, definitions: dict[str, Definitions]) -> None:
+    def __init__(self, store: Store, definitions: dict[str, Definitions], conditions: Conditions) -> None:
         self._store = store
         self._definitions = definitions
+        self._conditions = conditions
         self.endpoints = [one for kind in OBJECT_TYPES.values() for one in self._endpoints(kind)]
 
     def _endpoints(self, kind: ObjectType) -> list[Endpoint]:
@@ -54,7 +57,9 @@ class Objects:
         records = [
             record
             for record in sorted(self._store.everything(kind.name), key=lambda one: int(one.record_id))
-            if (record.deleted is not None) is archived and int(record.record_id) > int(after)
+            if (record.deleted is not None) is archived
+            and int(record.record_id) > int(after)
+            and record.record_id not in self._conditions.merged
         ]
         page = records[:limit]
         body: dict[str, Any] = {"results": [self._listed(kind, record, request) for record in page]}
@@ -66,7 +71,8 @@ class Objects:
         return JSONResponse(body)
 
     async def _read(self, kind: ObjectType, request: Request) -> Response:
-        record = self._store.find(kind.name, str(request.path_params["record_id"]))
+        record_id = str(request.path_params["record_id"])
+        record = self._store.find(kind.name, self._conditions.merged.get(record_id, record_id))
         archived = _archived(request)
         if record is None or (record.deleted is not None) is not archived:
             raise refusal(404, "resource not found", "OBJECT_NOT_FOUND")
@@ -74,8 +80,11 @@ class Objects:
 
     async def _search(self, kind: ObjectType, request: Request) -> Response:
         body = await json_object(request, MALFORMED)
+        if len(await request.body()) > LONGEST:
+            raise invalid(f"The request is longer than {LONGEST} characters.")
         first, end = window(body)
-        found = search(kind, self._definitions[kind.name], self._store.live(kind.name), body)
+        indexed = [one for one in self._store.live(kind.name) if one.record_id not in self._conditions.unindexed]
+        found = search(kind, self._definitions[kind.name], indexed, body)
         asked_for = body.get("properties") or kind.defaults
         answer: dict[str, Any] = {
             "total": len(found),
@@ -97,8 +106,9 @@ class Objects:
             for record in self._store.everything(kind.name)
             if (record.deleted is not None) is archived
         }
-        wanted = {_folded(one, id_property): str(one.get("id")) for one in inputs}
-        missing = [given for key, given in wanted.items() if key not in known]
+        given = {_folded(one, id_property): str(one.get("id")) for one in inputs}
+        wanted = {self._conditions.merged.get(key, key): name for key, name in given.items()}
+        missing = [name for key, name in wanted.items() if key not in known]
         found = [record for key, record in known.items() if key in wanted]
         asked_for = body.get("properties") or kind.defaults
         results = [shown(kind, record, asked_for) for record in found]
@@ -144,11 +154,8 @@ class Objects:
 
     def _listed(self, kind: ObjectType, record: Record, request: Request) -> dict[str, Any]:
         body = shown(kind, record, _names(request, "properties") or kind.defaults)
-        associations = {
-            other: _associated(record, name, labels)
-            for other, name, labels in kind.associations
-            if _asked_for(OBJECT_TYPES[other], _names(request, "associations")) and record.fields.get(name)
-        }
+        asked = _names(request, "associations")
+        associations = listed(kind, record, [name for name, one in OBJECT_TYPES.items() if _asked_for(one, asked)])
         return body | {"associations": associations} if associations else body
 
     def _is_unique(self, kind: ObjectType, name: str) -> bool:
@@ -186,10 +193,6 @@ def _names(request: Request, parameter: str) -> list[str]:
 
 def _asked_for(kind: ObjectType, names: list[str]) -> bool:
     return any(name.lower() in (kind.name, kind.singular.lower(), kind.type_id) for name in names)
-
-
-def _associated(record: Record, name: str, labels: tuple[str, ...]) -> dict[str, Any]:
-    return {"results": [{"id": record.fields[name], "type": label} for label in labels]}
 
 
 def _inputs(body: dict[str, Any]) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from sandbox.store import Record
 
 PAGE = 200
 CEILING = 10_000
+LONGEST = 3_000  # characters of a request
 MOST_GROUPS, MOST_FILTERS = 5, 18
 
 Definitions = dict[str, dict[str, Any]]

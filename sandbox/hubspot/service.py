@@ -9,7 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.hubspot.answers import missing_definition_scopes, missing_scopes, refusal, unauthenticated
+from sandbox.hubspot.associations import Associations
 from sandbox.hubspot.definitions import OBJECT_TYPES, PORTAL_ID
+from sandbox.hubspot.hooks import Conditions, Hooks
 from sandbox.hubspot.objects import Objects
 from sandbox.hubspot.properties import Properties
 from sandbox.limits import Window
@@ -33,15 +35,18 @@ class HubSpot:
     name = "hubspot"
 
     def __init__(self, tables: Tables) -> None:
-        self.store = Store(tables, whole_seconds=False)
+        self.store = Store({name: tables.get(name, ()) for name in OBJECT_TYPES}, whole_seconds=False)
         self._interval = Window(PER_INTERVAL, INTERVAL_MILLISECONDS / 1000)
         self._day = Window(PER_DAY, 86_400)
         self._ids = count(99_000_000_001)
         self._properties = Properties()
+        self._conditions = Conditions()
         self.endpoints = [
             Endpoint("GET", "/account-info/v3/details", self._account),
-            *Objects(self.store, self._properties.definitions).endpoints,
+            *Objects(self.store, self._properties.definitions, self._conditions).endpoints,
+            *Associations(self.store).endpoints,
             *self._properties.endpoints,
+            *Hooks(self.store, self._conditions, self.new_id).endpoints(),
         ]
 
     def authorize(self, request: Request, endpoint: Endpoint) -> None:
@@ -74,9 +79,10 @@ class HubSpot:
         return refusal(404, "resource not found", "OBJECT_NOT_FOUND")
 
     def reset(self) -> None:
-        """Records and definitions as at the start."""
+        """Records, definitions and conditions as at the start."""
         self.store.reset()
         self._properties.reset()
+        self._conditions.reset()
 
     def new_id(self, table: str) -> str:  # noqa: ARG002
         """An id above all others."""

@@ -1,10 +1,11 @@
-"""Fills the HubSpot account: companies, contacts, feedback submissions. Every value is text or None."""
+"""Fills the HubSpot account: companies, contacts, feedback submissions, a few tickets and deals. Values are text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 from uuid import UUID
 
 from sandbox.population import surveys
@@ -15,6 +16,8 @@ from sandbox.store import Record
 
 FIRST_IDS = {"companies": 80_100_000_001, "contacts": 90_100_000_001, "feedback_submissions": 70_100_000_001}
 STEPS = {"companies": 3, "contacts": 7, "feedback_submissions": 5}
+EVENTS = {"tickets": 60_100_000_001, "deals": 50_100_000_001}  # first ids
+EVENTS_OF_EACH = 12
 SURVEY_IDS = {"hubspot-loyalty": "101", "hubspot-purchase": "102", "hubspot-csat": "103"}
 CHANNELS = {"email": "EMAIL", "web": "WEB"}
 GROUPS = ("DETRACTOR", "PASSIVE", "PROMOTER")
@@ -27,7 +30,7 @@ class HubSpotBuilder:
         self._random = random
         self._book = book
         self._start = start
-        self.tables: dict[str, list[Record]] = {name: [] for name in FIRST_IDS}
+        self.tables: dict[str, list[Record]] = {name: [] for name in (*FIRST_IDS, *EVENTS)}
 
     def build(self, companies: Iterable[Company], people: Iterable[Person], answers: Iterable[Answer]) -> None:
         """Add everything that HubSpot knows; Salesforce has to be built before, its ids are stored here."""
@@ -40,6 +43,9 @@ class HubSpotBuilder:
         for answer in answers:
             if answer.survey.stream == surveys.HUBSPOT_STREAM:
                 self._submission(answer)
+        for number, contact in enumerate(self.tables["contacts"][:EVENTS_OF_EACH]):
+            self._event("tickets", number, contact, {"subject": f"Question {number + 1}", "hs_pipeline_stage": "4"})
+            self._event("deals", number, contact, {"dealname": f"Order {number + 1}", "dealstage": "closedwon"})
 
     def _add(self, table: str, created: datetime, modified: datetime, fields: dict[str, str | None]) -> Record:
         record_id = str(FIRST_IDS[table] + STEPS[table] * len(self.tables[table]))
@@ -76,6 +82,15 @@ class HubSpotBuilder:
         created = self._start - timedelta(days=self._random.randint(1, 600))
         record = self._add("contacts", created, self._some_time(), fields)
         self._book.person_record(person, "hubspot", "contacts", record.record_id)
+
+    def _event(self, table: str, number: int, contact: Record, fields: dict[str, Any]) -> None:
+        """What holds no answer, only a contact and its company; no chance is used up, so all else stays as it is."""
+        company = contact.fields["associatedcompanyid"]
+        links = {"contacts": [contact.record_id], "companies": [company] if company else []}
+        created = self._start + timedelta(days=20 * number)
+        record_id = str(EVENTS[table] + 11 * number)
+        fields = {**fields, "hs_pipeline" if table == "tickets" else "pipeline": "default", "associations": links}
+        self.tables[table].append(Record(record_id, fields, created=created, modified=created + timedelta(days=2)))
 
     def _some_time(self) -> datetime:
         return self._start + timedelta(seconds=self._random.randrange(360 * 86_400))

@@ -11,8 +11,10 @@ from urllib.request import Request, urlopen
 import pytest
 
 from connectors.base import Session, Stream
-from connectors.config import SourceSettings, requested_fields
+from connectors.config import requested_fields
 from connectors.errors import ConfigError
+from connectors.hubspot import HubSpotSettings
+from connectors.hubspot_streams import ASSOCIATED, requested
 from connectors.values import parse_moment
 from sandbox.hubspot.service import ACCESS_TOKEN, NARROW_TOKEN
 from sandbox.serve import Sandbox
@@ -27,12 +29,19 @@ def hubspot(sandbox: Sandbox, hubspot_login: Login) -> Session:
 
 def served(sandbox: Sandbox, stream: Stream) -> dict[str, Any]:
     """Every live record as the server sends it when it is asked for one by one with the stream's properties."""
-    paths = {**stream.fields, **{f"written {name}": path for name, path in stream.written.items()}}
-    names = ",".join(requested_fields(paths, "$.properties."))
+    names = f"{','.join(requested(stream))}&associations={','.join(ASSOCIATED.get(stream.name, ()))}"
     return {
         record_id: json.loads(answer_to(f"{sandbox.urls['hubspot']}/crm/v3/objects/{stream.name}/{record_id}", names))
         for record_id in sandbox.control["hubspot"].state(stream.name)
     }
+
+
+def without_links(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "associations"}
+
+
+def linked_ids(row: dict[str, Any]) -> set[str]:
+    return {one["id"] for linked in row.get("associations", {}).values() for one in linked["results"]}
 
 
 def answer_to(address: str, names: str) -> bytes:
@@ -95,7 +104,7 @@ def test_a_wrong_token_is_named_as_such_and_not_shown(sandbox: Sandbox, hubspot_
 )
 def test_what_cannot_work_is_refused_before_anything_is_asked(environment: dict[str, str], sentence: str) -> None:
     with pytest.raises(ConfigError, match=sentence) as error:
-        CONNECTED.connect(SourceSettings(), environment)
+        CONNECTED.connect(HubSpotSettings(), environment)
     assert "secret" not in str(error.value)
 
 
@@ -117,8 +126,14 @@ def test_a_missing_permission_names_the_scope_to_grant(sandbox: Sandbox, hubspot
 def test_the_first_pull_serves_every_record_as_the_crm_sends_it(sandbox: Sandbox, hubspot: Session, name: str) -> None:
     state = sandbox.control["hubspot"].state(name)
     found = records_of(pulled(hubspot, name))
+    payloads = {one.record_id: json.loads(one.payload) for one in found}
+    expected = served(sandbox, STREAMS[name])
     assert len(found) == len(state) > 30
-    assert {one.record_id: json.loads(one.payload) for one in found} == served(sandbox, STREAMS[name])
+    for judged in (without_links, linked_ids):
+        assert {key: judged(row) for key, row in payloads.items()} == {
+            key: judged(row) for key, row in expected.items()
+        }
+    assert any(map(linked_ids, payloads.values())) is (name in ASSOCIATED)
     for one in found:
         assert one.source_version == datetime.fromisoformat(state[one.record_id]["modified"])
         assert not one.is_deleted

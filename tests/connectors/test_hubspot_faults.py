@@ -77,7 +77,7 @@ def test_a_record_without_id_or_time_stops_the_pull(
 def test_pages_that_do_not_go_on_stop_the_pull(fault: Fault, cursor: dict[str, str], results: list[Any]) -> None:
     page = Reply({"results": results, "paging": NEXT})
     with pytest.raises(FatalError, match="nothing of this pull was kept"):
-        pulled(fault(page, page, Reply({"results": []})), "contacts", cursor)
+        pulled(fault(page, page, Reply({"results": []})), "companies", cursor)
 
 
 def test_pages_that_lead_in_a_circle_stop_the_pull(hubspot_login: Login, answering: Callable[..., Scripted]) -> None:
@@ -116,14 +116,20 @@ def test_the_cursor_reaches_neither_past_the_servers_clock_at_the_start_nor_past
     fault: Fault, monkeypatch: pytest.MonkeyPatch, clock: str, reached: str
 ) -> None:
     monkeypatch.setattr("connectors.hubspot.monotonic", iter([100.0, 107.0]).__next__)
-    page = pulled(fault(Reply({"results": [ROW]}, headers={"Date": clock})), "contacts")[-1]
+    page = pulled(fault(Reply({"results": [ROW]}, headers={"Date": clock}), Reply({"results": []})), "contacts")[-1]
     assert parse_moment(page.cursor["modified"]) == parse_moment(reached)
 
 
-def test_archiving_counts_as_a_change_where_the_crm_does_not_count_it(fault: Fault) -> None:
-    gone = ROW | {"archived": True, "archivedAt": "2026-03-05T09:00:00Z"}
-    found = records_of(pulled(fault(Reply({"results": []}), Reply({"results": [gone]})), "contacts"))
-    assert [one.source_version for one in found] == [parse_moment("2026-03-05T09:00:00Z")]
+def test_archiving_counts_where_the_crm_does_not_count_it_as_a_change_and_makes_no_version_of_its_own(
+    fault: Fault,
+) -> None:
+    early = ROW | {"archived": True, "archivedAt": "2026-03-01T09:00:00Z"}
+    late = ROW | {"id": "6", "archived": True, "archivedAt": "2026-03-05T09:00:00Z"}
+    since = {"modified": "2026-03-02T00:00:00.000+00:00"}
+    found = records_of(pulled(fault(Reply({"results": []}), Reply({"results": [early, late]})), "contacts", since))
+    assert [(one.record_id, one.is_deleted, one.source_version) for one in found] == [
+        ("6", True, parse_moment(ROW["updatedAt"]))
+    ]
 
 
 def test_a_cut_connection_is_tried_again(
@@ -168,6 +174,30 @@ def test_a_limit_is_waited_for(
     session = fault(Reply(LIMIT | {"policyName": policy}, 429, headers), Reply({"results": []}))
     assert records_of(pulled(session, "contacts", CURSOR)) == []
     assert waits == [waited]
+
+
+@pytest.mark.parametrize("cursor", [EVERYTHING, CURSOR])
+@pytest.mark.parametrize("status", [423, 477, 500, 502, 503, 504])
+def test_an_account_that_is_busy_or_ill_is_asked_again(
+    fault: Fault, waits: list[float], status: int, cursor: dict[str, str]
+) -> None:
+    session = fault(Reply("<html>Later</html>", status, {"Retry-After": "3"}), Reply({"results": []}))
+    assert records_of(pulled(session, "contacts", cursor)) == []
+    assert waits == [3.0]
+
+
+def test_an_account_that_moves_for_hours_is_not_waited_for(
+    hubspot_login: Login, answering: Callable[..., Scripted], waits: list[float]
+) -> None:
+    server = answering(Reply({}, 477, {"Retry-After": "86400"}))
+    with pytest.raises(RetryableError, match="moved to another data centre") as error:
+        pulled(hubspot_login(server.url), "contacts")
+    assert (len(server.asked), waits, error.value.retry_after) == (1, [], 86_400.0)
+
+
+def test_live_records_in_the_list_of_archived_ones_are_not_taken_for_deleted(fault: Fault) -> None:
+    with pytest.raises(RetryableError, match="not archived when listing archived contacts"):
+        pulled(fault(Reply({"results": []}), Reply({"results": [ROW]})), "contacts", CURSOR)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "1"}])

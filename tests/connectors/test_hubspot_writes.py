@@ -11,6 +11,7 @@ import pytest
 
 from connectors.base import Change, Kind, Session, Value, WriteResult
 from connectors.errors import ConfigError, FatalError, InDoubtError, RetryableError
+from sandbox.hubspot.hooks import HubSpotControl
 from sandbox.hubspot.service import NARROW_TOKEN
 from sandbox.serve import Sandbox
 from tests.connectors.hubspot_pulls import CONNECTED, NO_OVERLAP, STREAMS, Login
@@ -278,3 +279,25 @@ def test_a_broken_answer_does_not_pass_for_records_that_are_gone(fault: Fault, w
     with pytest.raises(RetryableError, match="reading back contacts"):
         fault(Reply({"results": None})).read_back(CONTACT, ["1"], FIELDS)
     assert len(waits) == 4
+
+
+def test_a_contact_that_was_merged_away_is_no_longer_there_and_its_successor_is_not_read_as_it(
+    fresh_sandbox: Sandbox, hubspot: Session, contacts: list[str]
+) -> None:
+    control = HubSpotControl.of(fresh_sandbox.control["hubspot"])
+    control.edit("contacts", contacts[0], nps_score="9")
+    kept = control.merge("contacts", contacts[0], contacts[1])
+    (result,) = hubspot.push(CONTACT, [change(contacts[0], nps_score=("number", "8"))])
+    assert result.error_code == "OBJECT_NOT_FOUND"
+    assert contacts[0] not in hubspot.read_back(CONTACT, [contacts[0]], FIELDS)
+    assert hubspot.read_back(CONTACT, [kept], FIELDS)[kept]["nps_score"] == "9"
+
+
+@pytest.mark.parametrize("status", [423, 477])
+def test_a_write_to_a_busy_account_is_sent_again(
+    hubspot_login: Login, answering: Callable[..., Scripted], waits: list[float], status: int
+) -> None:
+    done = {"results": [{"id": "5", "updatedAt": "2026-03-01T09:00:00Z"}]}
+    session = hubspot_login(answering(Reply({}, status), Reply(done)).url)
+    assert codes(session.push(CONTACT, [change("5")])) == {"op-5": None}
+    assert len(waits) == 1
