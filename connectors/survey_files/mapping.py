@@ -182,6 +182,9 @@ class FileMapping(_Declaration):
         max_length=1,
         description="Delimiter between cells; default: found from the first rows.",
     )
+    sheet: str | None = Field(
+        default=None, min_length=1, description="Sheet of a workbook; default: the only one that holds a known table."
+    )
     replaces: dict[str, str] = Field(
         default_factory=dict,
         description="Corrected files: name of the new file, and of the file whose rows it replaces.",

@@ -12,7 +12,7 @@ from typing import Any, Final
 from connectors.base import Record
 from connectors.survey_files.dates import DateReader, utc_text
 from connectors.survey_files.layout import Layout, RowExclusion
-from connectors.survey_files.reader import RowCounts
+from connectors.survey_files.table import RowCounts
 
 FILE_FIELDS: Final[Mapping[str, str]] = {
     name: f"$.mapped.{name}"
