@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.base import Stream
 from connectors.errors import RecordError
+from connectors.survey_files.archives import is_archive, unpack
 from connectors.survey_files.connector import SOURCE, SurveyFile, open_survey_file, same_name
 from connectors.survey_files.records import FILE_FIELDS
 from nps_pipeline import __version__, landing
 from nps_pipeline.home import Home
 from nps_pipeline.landing import LandingResult, Load, LoadRequest
 from nps_pipeline.manifest import LandedFile
+from nps_pipeline.resting import resting
 from nps_pipeline.settings import Settings
 
 _REASON = ".reason.txt"
+_STILL_WRITTEN = "is still being written; it stays in the inbox until it rests"
 
 
 @dataclass(frozen=True)
 class FileOutcome:
-    """What became of one file; ``refused`` is the sentence for the operator, None when it was accepted."""
+    """What became of one file; ``refused`` is the sentence for the operator, None when it was accepted.
+
+    ``stream`` is None for what was not landed itself: an archive, and a file that is still being written.
+    """
 
     name: str
     stream: str | None = None
@@ -41,12 +48,50 @@ def landed_streams(home: Home) -> list[Stream]:
 def pull_files(settings: Settings) -> list[FileOutcome]:
     """Land every file of the inbox: accepted ones move to the archive, refused ones aside with their reason.
 
-    A file that corrects another comes last, so that it finds what it replaces.
+    A file that corrects another comes last, so that it finds what it replaces. What is still being written stays.
     """
-    home, corrections = settings.home, _corrections(settings)
+    home = settings.home
     home.inbox.mkdir(parents=True, exist_ok=True)
-    waiting = [path for path in home.inbox.iterdir() if not path.name.startswith(".")]
-    return [_pull_file(settings, path) for path in _corrections_last(waiting, corrections)]
+    waiting = sorted(path for path in home.inbox.iterdir() if not path.name.startswith("."))
+    complete = resting(waiting)
+    left = [FileOutcome(path.name, notes=(_STILL_WRITTEN,)) for path in waiting if path not in complete]
+    with _scratch(home) as scratch:
+        return left + _pull_complete(settings, [path for path in waiting if path in complete], scratch)
+
+
+def _pull_complete(settings: Settings, paths: Sequence[Path], scratch: Path) -> list[FileOutcome]:
+    """Land files, and those that archives hold; an archive is put away last, for until then its files are only here."""
+    home, corrections = settings.home, _corrections(settings)
+    outcomes, files, archives = list[FileOutcome](), list[Path](), list[Path]()
+    for number, path in enumerate(paths):
+        if not is_archive(path):
+            files.append(path)
+            continue
+        try:
+            unpacked = unpack(path, scratch / str(number))
+        except RecordError as refusal:
+            _refuse(home, path, str(refusal))
+            outcomes.append(FileOutcome(path.name, refused=str(refusal)))
+        else:
+            outcomes.append(FileOutcome(path.name, notes=(f"unpacked, {len(unpacked)} files",)))
+            files += unpacked
+            archives.append(path)
+    outcomes += [_pull_file(settings, path) for path in _corrections_last(files, corrections)]
+    for path in archives:
+        _move(path, home.archive)
+    return outcomes
+
+
+@contextmanager
+def _scratch(home: Home) -> Iterator[Path]:
+    """A folder for what comes out of archives; what a killed process left there is still in its archive."""
+    folder = home.inbox / ".unpacked"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def retry_refused(settings: Settings, chosen: Callable[[Path], bool]) -> list[FileOutcome]:
@@ -58,7 +103,7 @@ def retry_refused(settings: Settings, chosen: Callable[[Path], bool]) -> list[Fi
         path = reason.with_name(reason.name.removesuffix(_REASON))
         if not (path.is_symlink() or path.exists()):
             reason.unlink()  # of a file that was moved when its process was killed
-        elif chosen(path):
+        elif not is_archive(path) and chosen(path):
             files.append(path)
     return [_retry(settings, path) for path in _corrections_last(files, _corrections(settings))]
 
@@ -230,5 +275,7 @@ def told(outcome: FileOutcome) -> str:
     """What became of a file, as a sentence."""
     if outcome.refused:
         return f"refused. {outcome.refused}"
+    if outcome.stream is None:
+        return "; ".join(outcome.notes) + "."
     reread = f", {outcome.reread_rows} landed before" if outcome.reread_rows else ""
     return "; ".join([f"{outcome.rows} rows into {SOURCE}/{outcome.stream}{reread}", *outcome.notes]) + "."

@@ -53,7 +53,7 @@ class SourceFile:
 
         Raises ``FileRefused`` where it cannot be read to its end, or changed since it was opened.
         """
-        with _opened(self.path) as stream:
+        with opened(self.path) as stream:
             yield from self.table.rows(stream, counts)
             self._unchanged(stream)
 
@@ -76,7 +76,7 @@ def open_source(path: Path, options: Options = Options(), is_header: IsHeader = 
     Raises:
         FileRefused: It cannot be read; the sentence names the file and what to do.
     """
-    with _opened(path) as stream:
+    with opened(path) as stream:
         status = os.fstat(stream.fileno())
         sha256, head = _fingerprint(stream)
         table = _table(stream, path.name, head, options, is_header)
@@ -102,7 +102,7 @@ def is_json(head: bytes) -> bool:
     return text[:1] in (b"{", b"[") and text[1:].lstrip()[:1] in (b'"', b"{", b"[", b"}", b"]")
 
 
-def _opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> BinaryIO:
     """Open a regular file without following a link; a pipe or device is refused before it can block."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
