@@ -10,7 +10,7 @@ from datetime import tzinfo
 
 from connectors.survey_files.dates import zone_in_header, zone_named
 from connectors.survey_files.profiles import PROFILES, Profile
-from connectors.survey_files.questions import plain
+from connectors.survey_files.questions import asks_to_recommend, plain
 from connectors.survey_files.table import Rows, column_names
 
 _ANSWER_LABELS = ("response", "open-ended response")
@@ -41,7 +41,11 @@ def recognise(head: Rows) -> Profile | None:
 def is_export_of(profile: Profile, head: Rows) -> bool:
     """Whether the first rows are those of a profile's tool, judged by ids and never by localised labels."""
     present = {fold(_import_id(cell)[0]) for row in profile.id_rows if row <= len(head) for cell in head[row - 1]}
-    return all(any(fold(name) in present for name in names) for names in profile.recognised_by)
+    if not all(any(fold(name) in present for name in names) for names in profile.recognised_by):
+        return False
+    if profile.first_column and fold(head[0][0]) not in map(fold, profile.recognised_by[0]):
+        return False
+    return not profile.is_asked or any(asks_to_recommend(cell) for cell in head[0])
 
 
 def header_place(head: Rows, mapped: Sequence[str], profile: Profile | None) -> int | None:
@@ -70,7 +74,7 @@ def header_row_count(head: Rows, profile: Profile | None) -> int:
         return profile.header_rows
     wanted = {
         fold(name)
-        for key, alternatives in profile.columns
+        for key, alternatives in profile.columns.items()
         if key == "response_id"
         for names in alternatives
         for name in names

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +26,7 @@ from connectors.survey_files.table import FileRefused, Options, RowCounts, Rows,
 
 SOURCE: Final = "files"
 
+_ROUNDED: Final = re.compile(r"\d(?:[.,]\d+)?[eE]\+?\d+")
 _PAGE_CHARACTERS: Final = 64 * 1024 * 1024
 
 
@@ -80,7 +82,9 @@ def open_survey_file(path: Path, mappings: Sequence[FileMapping], default_timezo
     layout = resolve(path.name, source.table.head, mapping, profile, default_timezone)
     counts, excluded, evidence = _scan(source, layout)
     readers, date_notes = _date_readers(path.name, layout, evidence)
-    declared = {"mapping": mapping_hash(mapping)} if mapping else {"profile": repr(profile)}
+    declared = (
+        {"mapping": mapping_hash(mapping)} if mapping else {"profile": profile.model_dump_json() if profile else ""}
+    )
     zones = {key: str(rule.zone) for key, (_, rule) in layout.dates.items()}
     name = mapping.name if mapping else profile.name if profile else ""
     return SurveyFile(
@@ -171,12 +175,21 @@ def _scan(source: SourceFile, layout: Layout) -> tuple[RowCounts, Counter[str], 
     evidence = {key: DateEvidence() for key in layout.dates}
     watched = [(place, evidence[key].add) for key, (place, _) in layout.dates.items()]
     excluded_by = exclusion_of(layout)
+    rounded = 0
+    id_places = layout.columns.get("response_id", ())
     for row in _data_rows(source, layout, counts):
+        rounded += any(_ROUNDED.fullmatch(row[place].strip()) is not None for place in id_places)
         if (reason := excluded_by(row)) is not None:
             excluded[reason] += 1
         for place, look_at in watched:
             look_at(row[place])
     name = source.path.name
+    if rounded:
+        raise FileRefused(
+            f"{name}: {rounded} response ids in column {shown([layout.names[id_places[0]]])} were rounded by a "
+            "spreadsheet (they are written like 1.2E+11), so that two answers can have the same. Nothing of it was "
+            "kept; export it again and do not open it in a spreadsheet before."
+        )
     if counts.rows == 0:
         raise FileRefused(f"{name} has a header but no rows. Export it again.")
     if counts.short == 1 and counts.last_short == counts.rows and source.table.may_be_cut_off:

@@ -61,6 +61,7 @@ class Layout:
     exclusions: tuple[RowExclusion, ...]
     excluded_file: str | None
     separate: bool
+    placeholders: frozenset[str]
     notes: tuple[str, ...]
 
 
@@ -81,7 +82,12 @@ def resolve(
     notes += [f"{above} rows above the header left aside"] if above else []
     excluded_file, scale = None, mapping.scale if mapping else None
 
-    if profile and "score" not in mapped:
+    if profile and profile.other_metric:
+        excluded_file = "other_metric"
+        notes.append(f"{profile.title} asks for {profile.other_metric}: every row is excluded as other_metric")
+    elif profile and "score" in found and "score" not in mapped:
+        notes.append(f"score: column {shown([columns[found['score'][0]].name])}")
+    elif profile and "score" not in mapped:
         score, how = _recommend_question(file_name, columns, profile)
         notes.append(how)
         if score is None:
@@ -109,7 +115,8 @@ def resolve(
         constants=constants | ({"scale_min": scale[0], "scale_max": scale[1]} if "score" in found else {}),
         exclusions=tuple(_exclusions(columns, mapping, profile)),
         excluded_file=excluded_file,
-        separate=not (mapping and mapping.exports == "cumulative"),
+        separate=not _is_cumulative(mapping, profile),
+        placeholders=_cell_values(profile.placeholders if profile else ()),
         notes=tuple(notes),
     )
 
@@ -130,7 +137,7 @@ def shown(names: Iterable[str]) -> str:
 
 def _profile_places(columns: Sequence[FileColumn], profile: Profile) -> dict[str, tuple[int, ...]]:
     found = {}
-    for key, alternatives in profile.columns:
+    for key, alternatives in profile.columns.items():
         for names in alternatives:
             places = [place_of(columns, name) for name in names]
             if None not in places:
@@ -260,8 +267,15 @@ def _dates(
         place = found[key][0]
         declared = stated if isinstance(stated, DateColumn) else DateColumn(column=columns[place].name)
         zone = _zone(declared.timezone) or columns[place].zone or zone_named(default_timezone)
-        dates[key] = (place, DateRule(zone, declared.format, profile.usual_order if profile else None))
+        usual = (profile.date_formats.get(key), profile.usual_order) if profile else (None, None)
+        dates[key] = (place, DateRule(zone, declared.format or usual[0], usual[1]))
     return dates
+
+
+def _is_cumulative(mapping: FileMapping | None, profile: Profile | None) -> bool:
+    if mapping and mapping.exports:
+        return mapping.exports == "cumulative"
+    return profile is not None and profile.cumulative
 
 
 def _zone(name: str | None) -> tzinfo | None:

@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Any, Final
 
 from connectors.base import Record
 from connectors.survey_files.dates import DateReader, utc_text
 from connectors.survey_files.layout import Layout, RowExclusion
+from connectors.survey_files.scores import plain_score
 from connectors.survey_files.table import RowCounts
 
 FILE_FIELDS: Final[Mapping[str, str]] = {
@@ -29,7 +31,8 @@ Mapped = dict[str, Any]
 Step = Callable[[Row, Mapped], None]
 """Reads one field of a row and puts it into the mapped fields."""
 
-_NO_COMMENT: Final = frozenset({"", "NA"})
+_NOTHING: Final[Mapping[str, AbstractSet[str]]] = {"comment": {"na"}}
+"""Cells that stand for nothing in a field, whatever the tool, without case."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 _quoted = json.encoder.encode_basestring
@@ -79,7 +82,7 @@ def records(
     steps = _steps(layout, readers)
     version_of = _version(layout, readers)
     hashed_id = _hashed_id(names, file_sha256 if layout.separate else "")
-    constants, id_at = dict(layout.constants), next(iter(layout.columns.get("response_id", ())), None)
+    constants, id_places = dict(layout.constants), layout.columns.get("response_id", ())
     for row in rows:
         mapped: Mapped = constants.copy()
         for step in steps:
@@ -87,15 +90,14 @@ def records(
         cells = dict(zip(names, row, strict=False))
         if len(row) > width:
             cells |= {f"column_{place}": cell for place, cell in enumerate(row[width:], width + 1)}
-        record_id = row[id_at].strip() if id_at is not None else ""
+        record_id = " ".join(filter(None, (row[at].strip() for at in id_places)))
         payload = _encode({"mapped": mapped, "cells": cells})
         yield Record(record_id or hashed_id(row), payload, version_of(row))
 
 
 def _steps(layout: Layout, readers: Mapping[str, DateReader]) -> list[Step]:
-    own = {"score": _score, "comment": _comment}
     steps = [
-        own.get(key, _text)(key, places[0]) if len(places) == 1 else _joined(key, places)
+        _score(key, places[0]) if key == "score" else _text(key, places, layout.placeholders | _NOTHING.get(key, set()))
         for key, places in layout.columns.items()
     ]
     if "responded_at" in layout.dates:
@@ -107,17 +109,10 @@ def _steps(layout: Layout, readers: Mapping[str, DateReader]) -> list[Step]:
     return steps
 
 
-def _text(key: str, at: int) -> Step:
+def _text(key: str, places: tuple[int, ...], nothing: AbstractSet[str]) -> Step:
     def step(row: Row, mapped: Mapped) -> None:
-        if text := row[at].strip():
-            mapped[key] = text
-
-    return step
-
-
-def _joined(key: str, places: tuple[int, ...]) -> Step:
-    def step(row: Row, mapped: Mapped) -> None:
-        if text := " ".join(filter(None, (row[at].strip() for at in places))):
+        cells = (row[at].strip() for at in places)
+        if text := " ".join(cell for cell in cells if cell and cell.casefold() not in nothing):
             mapped[key] = text
 
     return step
@@ -125,15 +120,7 @@ def _joined(key: str, places: tuple[int, ...]) -> Step:
 
 def _score(key: str, at: int) -> Step:
     def step(row: Row, mapped: Mapped) -> None:
-        mapped[key] = row[at]
-
-    return step
-
-
-def _comment(key: str, at: int) -> Step:
-    def step(row: Row, mapped: Mapped) -> None:
-        if (text := row[at].strip()) not in _NO_COMMENT:
-            mapped[key] = text
+        mapped[key] = plain_score(row[at])
 
     return step
 
