@@ -1,14 +1,19 @@
-"""Automation: the one job and the schedule that starts it. What a step does is unknown here."""
+"""Automation: the one job, the schedule and the sensor that start it. What a step does is unknown here."""
 
 from __future__ import annotations
+
+import hashlib
+import json
 
 import dagster as dg
 
 from nps_pipeline.keys import OUTCOME, SYNC_BACK
-from nps_pipeline.settings import Settings
+from nps_pipeline.settings import Settings, load_settings
 
 JOB = "nps"
 SYNC_JOB = "nps_sync"
+INBOX_EVERY = 30
+"""Seconds between two looks into the inbox; a file that did not change in between is complete."""
 
 
 def job() -> dg.UnresolvedAssetJobDefinition:
@@ -39,3 +44,29 @@ def schedule(settings: Settings, target: dg.UnresolvedAssetJobDefinition) -> dg.
         execution_timezone=configuration.reporting.timezone,
         description="Set `schedule.cron` in nps.yaml; switch it on here.",
     )
+
+
+def inbox_sensor(target: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+    """The job when files rest in the inbox; switched on by a person in the UI."""
+
+    @dg.sensor(
+        name="nps_inbox",
+        job=target,
+        minimum_interval_seconds=INBOX_EVERY,
+        description="Starts the job when survey files wait in the inbox and none of them is still changing.",
+    )
+    def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        inbox = load_settings().home.inbox
+        waiting = sorted(path for path in inbox.glob("*") if not path.name.startswith("."))
+        if not waiting:
+            context.update_cursor(None)
+            return dg.SkipReason("The inbox is empty.")
+        looks = [(path.name, status.st_size, status.st_mtime_ns) for path in waiting for status in [path.lstat()]]
+        seen = hashlib.sha256(json.dumps(looks).encode()).hexdigest()
+        if seen != context.cursor:
+            context.update_cursor(seen)
+            return dg.SkipReason(f"{len(waiting)} files wait in the inbox; they are taken once they rest.")
+        # The key is that of the files as they are: what a run leaves in the inbox starts no second one.
+        return dg.SensorResult(run_requests=[dg.RunRequest(run_key=seen)], cursor=seen)
+
+    return watch
