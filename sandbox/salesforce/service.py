@@ -102,7 +102,8 @@ class Salesforce:
         return not_found()
 
     def reset(self) -> None:
-        """Records as at the start; cursors are closed, jobs are gone."""
+        """Records and limits as at the start; cursors are closed, jobs are gone."""
+        self._day.reset()
         self._organisation.reset()
         self._cursors.clear()
         self._log.reset()
