@@ -28,7 +28,7 @@ from connectors.survey_files.reader import open_source
 from connectors.survey_files.table import RowCounts, column_names
 from nps_pipeline.errors import PipelineError
 from nps_pipeline.project import standard_terms
-from nps_pipeline.settings import Settings, load_settings
+from nps_pipeline.settings import Settings, check_configuration
 
 NONE: Final = "-"
 SHOWN: Final = {
@@ -174,7 +174,7 @@ def _replace(path: Path, text: str) -> None:
         if path.exists():
             new.chmod(path.stat().st_mode)
         try:
-            load_settings({**os.environ, "NPS_CONFIG": str(new)})
+            check_configuration(new)
         except PipelineError as error:
             raise UnmappedFileError(f"{path.name} would not be valid with it and is as it was. {error}") from None
         new.replace(path)
