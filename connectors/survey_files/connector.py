@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -21,12 +18,12 @@ from connectors.survey_files.layout import Layout, mapped_columns, resolve, show
 from connectors.survey_files.mapping import FileMapping, content_hash, mapping_hash
 from connectors.survey_files.profiles import PROFILES, Profile
 from connectors.survey_files.reader import SourceFile, open_source
-from connectors.survey_files.records import FILE_FIELDS, exclusion_of, fitted_rows, records
+from connectors.survey_files.records import FILE_FIELDS, records
+from connectors.survey_files.scan import data_rows, scan
 from connectors.survey_files.table import FileRefused, Options, RowCounts, Rows, column_names
 
 SOURCE: Final = "files"
 
-_ROUNDED: Final = re.compile(r"\d(?:[.,]\d+)?[eE]\+?\d+")
 _PAGE_CHARACTERS: Final = 64 * 1024 * 1024
 
 
@@ -56,7 +53,7 @@ class SurveyFile:
 
         Raises ``FileRefused`` where the file changed since it was opened.
         """
-        rows = _data_rows(self._source, self._layout, RowCounts())
+        rows = data_rows(self._source, self._layout, RowCounts())
         cost = self.bytes
         for page in _paged(records(rows, self._layout, self._readers, self.sha256), size):
             yield Page(records=page, bytes=cost)
@@ -80,8 +77,8 @@ def open_survey_file(path: Path, mappings: Sequence[FileMapping], default_timezo
     source = open_source(path, options, partial(_is_known, mapping))
     profile = _profile(source, mapping)
     layout = resolve(path.name, source.table.head, mapping, profile, default_timezone)
-    counts, excluded, evidence = _scan(source, layout)
-    readers, date_notes = _date_readers(path.name, layout, evidence)
+    seen = scan(source, layout)
+    readers, date_notes = _date_readers(path.name, layout, seen.dates)
     declared = (
         {"mapping": mapping_hash(mapping)} if mapping else {"profile": profile.model_dump_json() if profile else ""}
     )
@@ -94,8 +91,8 @@ def open_survey_file(path: Path, mappings: Sequence[FileMapping], default_timezo
         stream=Stream(source=SOURCE, name=name, role="response", fields=FILE_FIELDS),
         mapping_hash=content_hash({**declared, "zones": zones, "constants": dict(layout.constants)}),
         replaces=_replaced(path.name, mapping),
-        notes=(*layout.notes, *_reading_notes(source, counts), *date_notes, *_excluded_notes(excluded)),
-        data_rows=counts.rows,
+        notes=(*layout.notes, *_reading_notes(source, seen.counts), *date_notes, *_excluded_notes(seen.excluded)),
+        data_rows=seen.counts.rows,
         _source=source,
         _layout=layout,
         _readers=readers,
@@ -160,44 +157,8 @@ def _unknown(source: SourceFile) -> str:
         f"({shown_header(column_names(source.table.head[0]))}). "
         f'Say what its columns are, under sources.files: {{name: {slug}, match: "{source.path.name}", id: COLUMN, '
         "score: COLUMN, scale: [0, 10], comment: COLUMN, responded_at: COLUMN, survey_type: relational}. "
-        "Without ids write exports: cumulative or exports: separate instead of id."
+        "Without ids write exports: cumulative or exports: separate instead of id. `nps map` asks and writes it."
     )
-
-
-def _data_rows(source: SourceFile, layout: Layout, counts: RowCounts) -> Iterator[list[str]]:
-    rows = islice(source.raw_rows(counts), layout.header_rows, None)
-    return fitted_rows(rows, len(layout.names), counts)
-
-
-def _scan(source: SourceFile, layout: Layout) -> tuple[RowCounts, Counter[str], dict[str, DateEvidence]]:
-    """One pass over all rows: their number, the excluded ones by reason, what the dates say about their order."""
-    counts, excluded = RowCounts(), Counter[str]()
-    evidence = {key: DateEvidence() for key in layout.dates}
-    watched = [(place, evidence[key].add) for key, (place, _) in layout.dates.items()]
-    excluded_by = exclusion_of(layout)
-    rounded = 0
-    id_places = layout.columns.get("response_id", ())
-    for row in _data_rows(source, layout, counts):
-        rounded += any(_ROUNDED.fullmatch(row[place].strip()) is not None for place in id_places)
-        if (reason := excluded_by(row)) is not None:
-            excluded[reason] += 1
-        for place, look_at in watched:
-            look_at(row[place])
-    name = source.path.name
-    if rounded:
-        raise FileRefused(
-            f"{name}: {rounded} response ids in column {shown([layout.names[id_places[0]]])} were rounded by a "
-            "spreadsheet (they are written like 1.2E+11), so that two answers can have the same. Nothing of it was "
-            "kept; export it again and do not open it in a spreadsheet before."
-        )
-    if counts.rows == 0:
-        raise FileRefused(f"{name} has a header but no rows. Export it again.")
-    if counts.short == 1 and counts.last_short == counts.rows and source.table.may_be_cut_off:
-        raise FileRefused(
-            f"{name}: its last row has fewer cells than the header and no line end, so the file was cut off. "
-            "Nothing of it was kept; export it again."
-        )
-    return counts, excluded, evidence
 
 
 def _date_readers(

@@ -59,6 +59,7 @@ class Layout:
     dates: Mapping[str, tuple[int, DateRule]]
     constants: Mapping[str, str | int | bool]
     exclusions: tuple[RowExclusion, ...]
+    scale_is_assumed: bool
     excluded_file: str | None
     separate: bool
     placeholders: frozenset[str]
@@ -86,6 +87,7 @@ def resolve(
         excluded_file = "other_metric"
         notes.append(f"{profile.title} asks for {profile.other_metric}: every row is excluded as other_metric")
     elif profile and "score" in found and "score" not in mapped:
+        scale = scale or NPS_SCALE
         notes.append(f"score: column {shown([columns[found['score'][0]].name])}")
     elif profile and "score" not in mapped:
         score, how = _recommend_question(file_name, columns, profile)
@@ -94,13 +96,15 @@ def resolve(
             excluded_file = "not_nps"
         else:
             found["score"] = (score,)
-            scale = scale or stated_scale(columns[score].question)
+            is_grouped = score in _beside_group_columns(columns, profile)
+            scale = scale or stated_scale(columns[score].question) or (NPS_SCALE if is_grouped else None)
     found |= mapped
     if profile and "score" in found and "comment" not in found:
         comment = _comment_place(columns, profile, found["score"][0])
         found |= {"comment": (comment,)} if comment is not None else {}
 
     constants = _constants(mapping, profile, default_timezone)
+    scale_is_assumed = "score" in found and scale is None
     scale = scale or NPS_SCALE
     if excluded_file is None and scale != NPS_SCALE:
         excluded_file = "other_metric"
@@ -114,6 +118,7 @@ def resolve(
         dates=_dates(columns, found, mapping, profile, default_timezone),
         constants=constants | ({"scale_min": scale[0], "scale_max": scale[1]} if "score" in found else {}),
         exclusions=tuple(_exclusions(columns, mapping, profile)),
+        scale_is_assumed=scale_is_assumed,
         excluded_file=excluded_file,
         separate=not _is_cumulative(mapping, profile),
         placeholders=_cell_values(profile.placeholders if profile else ()),
