@@ -279,7 +279,7 @@ def _ticket_streams(tickets: Tickets) -> list[Stream]:
     }
     return [
         answers,
-        *([Stream("zendesk", "ticket_events", "reference", filled)] if tickets.events else []),
+        *([Stream("zendesk", "ticket_events", "reference", filled, append_only=True)] if tickets.events else []),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from nps_pipeline.landing import list_loads
+from nps_pipeline.manifest import NAME
 from nps_pipeline.pull import StreamOutcome, pull_crm
 from nps_pipeline.settings import Settings, load_settings
 from tests.connectors.zendesk_accounts import Account, account, environment, records
@@ -71,6 +73,21 @@ def test_a_reconcile_finds_and_counts_a_delete_that_no_export_showed(settings: S
     assert outcome.result.load is not None
     manifest = outcome.result.load.manifest
     assert (manifest.rows, manifest.deleted_rows, manifest.unlisted_rows) == (1, 1, 1)
+
+
+def test_events_are_read_anew_only_when_a_person_asks_for_it(settings: Settings, crowded: Account) -> None:
+    for _ in range(3):
+        crowded.control.add("tickets", status="open", custom_values={"360001": "9"})
+    for stream in ("ticket_events", "tickets"):
+        assert pulled(settings, stream).mode == "full"
+        (load,) = list_loads(settings.home, "zendesk", stream)
+        document = json.loads((load.path / NAME).read_text(encoding="utf-8"))
+        long_ago = {"finished_at": (datetime.now(UTC) - timedelta(days=30)).isoformat()}
+        (load.path / NAME).write_text(json.dumps(document | long_ago), encoding="utf-8")
+    assert pulled(settings, "tickets").mode == "reconcile"  # a ticket may change, an event does not
+    assert pulled(settings, "ticket_events").mode == "incremental"
+    outcome = pulled(settings, "ticket_events", reconcile=True)
+    assert (outcome.mode, outcome.rows, outcome.result.reread_rows if outcome.result else None) == ("reconcile", 0, 3)
 
 
 def test_a_reconcile_of_what_did_not_change_lands_no_organization_again(settings: Settings) -> None:
