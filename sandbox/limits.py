@@ -20,8 +20,12 @@ class Window:
     def spend(self) -> None:
         """Count one request."""
         if self.clock() - self.started >= self.seconds:
-            self.started, self.used = self.clock(), 0
+            self.reset()
         self.used += 1
+
+    def reset(self) -> None:
+        """Start the window anew."""
+        self.started, self.used = self.clock(), 0
 
     @property
     def remaining(self) -> int:

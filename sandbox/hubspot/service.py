@@ -79,7 +79,9 @@ class HubSpot:
         return refusal(404, "resource not found", "OBJECT_NOT_FOUND")
 
     def reset(self) -> None:
-        """Records, definitions and conditions as at the start."""
+        """Records, definitions, conditions and limits as at the start."""
+        self._interval.reset()
+        self._day.reset()
         self.store.reset()
         self._properties.reset()
         self._conditions.reset()

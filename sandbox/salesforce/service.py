@@ -30,6 +30,7 @@ DATA = "/services/data"
 PAGE, SMALLEST_PAGE = 2_000, 200
 OPEN_CURSORS = 10
 CALLS_PER_DAY = 15_000
+LONGEST_URI = 16_384
 MALFORMED = refusal(400, "JSON_PARSER_ERROR", "The HTTP entity body must be a JSON object")
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -51,8 +52,8 @@ class Salesforce:
         self._logins = Logins(public_key)
         self._log = DeletionLog(self._organisation)
         self._jobs = Jobs(self._organisation)
-        self._hooks = Hooks(self._organisation, self._log, self._jobs)
         self._day = Window(CALLS_PER_DAY, 86_400)
+        self._hooks = Hooks(self._organisation, self._log, self._jobs, self._logins, self._day)
         self._cursors: OrderedDict[str, Result] = OrderedDict()
         self._numbers = count(1)
         self.endpoints = [*self._hooks.endpoints(PREFIX), *self._logins.endpoints(), *self._data_endpoints()]
@@ -81,11 +82,18 @@ class Salesforce:
             Endpoint("PATCH", collections + "/{sobject}/{field}", self._upsert, writes=True),
         ]
 
-    def authorize(self, request: Request, endpoint: Endpoint) -> None:  # noqa: ARG002
-        """An open session, and a version that exists."""
+    def authorize(self, request: Request, endpoint: Endpoint) -> None:
+        """An open session, calls that are left, a version that exists, an address and a body as they have to be."""
+        if len(f"{request.url.path}?{request.url.query}") > LONGEST_URI:
+            raise refusal(414, "URI_TOO_LONG", "The length of the URI exceeds the limit of 16384 bytes")
         self._logins.check(request)
+        if not self._day.remaining:
+            raise refusal(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
         if request.path_params["version"].removeprefix("v") not in VERSIONS:
             raise not_found()
+        kind = request.headers.get("content-type", "").partition(";")[0]
+        if endpoint.method in ("POST", "PATCH") and kind != "application/json":
+            raise refusal(415, "UNSUPPORTED_MEDIA_TYPE", f"MediaType of '{kind}' is not supported by this resource")
 
     def headers(self, endpoint: Endpoint) -> Mapping[str, str]:
         """The day's calls, on everything but logins."""
@@ -102,8 +110,11 @@ class Salesforce:
         return not_found()
 
     def reset(self) -> None:
-        """Records as at the start; cursors are closed, jobs are gone."""
+        """Records and limits as at the start; cursors are closed, jobs are gone."""
+        self._day.reset()
         self._organisation.reset()
+        self._logins.reset()
+        self._day.most, self._day.used = CALLS_PER_DAY, 0
         self._cursors.clear()
         self._log.reset()
         self._jobs.reset()

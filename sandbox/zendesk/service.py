@@ -47,7 +47,7 @@ class Zendesk:
         self.behaviour = Behaviour()
         self._clock = clock
         self._minute = Window(PER_MINUTE, 60)
-        self._exports_minute = self._window_of_exports()
+        self._exports_minute = Window(0, 60, self._seconds)
         self._ids = count(99_000_000_000_001)
         self._user_fields = UserFields()
         self._jobs = Jobs(self.behaviour, self._seconds)
@@ -99,9 +99,6 @@ class Zendesk:
     def _seconds(self) -> float:
         return self._clock().timestamp()
 
-    def _window_of_exports(self) -> Window:
-        return Window(0, 60, self._seconds)
-
     def _spend_export(self) -> None:
         window, window.most = self._exports_minute, self.behaviour.exports_per_minute
         if not window.most:
@@ -116,9 +113,10 @@ class Zendesk:
         return shapes.refusal(status, "InvalidEndpoint", "Not found")
 
     def reset(self) -> None:
-        """Records, fields and behaviour as at the start, no jobs."""
+        """Records, fields, behaviour and limits as at the start, no jobs."""
         self.behaviour.reset()
-        self._exports_minute = self._window_of_exports()
+        self._minute.reset()
+        self._exports_minute.reset()
         self._jobs.reset()
         self._user_fields.reset()
         self.store.reset()

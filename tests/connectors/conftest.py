@@ -13,6 +13,7 @@ from connectors.hubspot import CONNECTOR, HubSpotSettings
 from sandbox.hubspot.service import ACCESS_TOKEN
 from sandbox.serve import Sandbox, start
 from tests.connectors import zendesk_accounts
+from tests.connectors.salesforce_fixtures import control, proxy, salesforce  # noqa: F401  (fixtures)
 from tests.connectors.scripted import Reply, Scripted
 
 SEED, TODAY = 7, date(2026, 11, 22)
@@ -34,8 +35,8 @@ def fresh_sandbox(sandbox: Sandbox) -> Iterator[Sandbox]:
 
 
 def _reset(sandbox: Sandbox) -> None:
-    for control in sandbox.control.values():
-        control.reset()
+    for crm in sandbox.control.values():
+        crm.reset()
 
 
 @pytest.fixture

@@ -144,6 +144,15 @@ def test_definitions_and_jobs_are_reset_too(sandbox: Sandbox) -> None:
     assert sandbox.control["zendesk"].state("users")[user]["fields"]["name"] != "Changed"
 
 
+def test_a_reset_starts_the_limits_anew(sandbox: Sandbox) -> None:
+    """What earlier tests spent of a minute is not missing in the next one."""
+    asked = f"{sandbox.urls['zendesk']}/api/v2/users/me.json"
+    left = [int(requests.get(asked, timeout=5).headers["x-rate-limit-remaining"]) for _ in range(3)]
+    sandbox.control["zendesk"].reset()
+    assert left[-1] < left[0]
+    assert requests.get(asked, timeout=5).headers["x-rate-limit-remaining"] == "699"
+
+
 def test_the_log_tells_writes_from_reads(sandbox: Sandbox) -> None:
     control, url = sandbox.control["hubspot"], sandbox.urls["hubspot"]
     headers = {"Authorization": f"Bearer {sandbox.environment['HUBSPOT_ACCESS_TOKEN']}"}
