@@ -27,7 +27,7 @@ class Control:
     authority: Path | None = None
 
     def requests(self) -> list[dict[str, Any]]:
-        """What the server answered so far: method, path, query, status, changes_records, fault."""
+        """What the server was asked so far: method, path, query, status, changes_records, fault, violations."""
         found: list[dict[str, Any]] = self._call("GET", "/requests")["requests"]
         return found
 
@@ -38,6 +38,10 @@ class Control:
     def writes(self) -> list[dict[str, Any]]:
         """The requests that were to change records or definitions."""
         return [one for one in self.requests() if one["changes_records"]]
+
+    def violations(self) -> list[str]:
+        """What of the requests broke the published specification: method, path, what is wrong."""
+        return [f"{one['method']} {one['path']}: {said}" for one in self.requests() for said in one["violations"]]
 
     def state(self, table: str) -> dict[str, dict[str, Any]]:
         """A table: record id -> fields, created, modified, deleted."""

@@ -20,6 +20,8 @@ from sandbox.refusals import REFUSALS
 from sandbox.salesforce import logins
 from sandbox.salesforce.service import Salesforce
 from sandbox.servers import Servers, Site
+from sandbox.specifications.layer import SpecificationLayer
+from sandbox.specifications.operations import specification
 from sandbox.web import RequestLog, Service, application
 from sandbox.zendesk.service import EMAIL, OAUTH_TOKEN, SUBDOMAIN, TOKEN, Zendesk
 
@@ -118,10 +120,14 @@ def start(folder: Path, seed: int, today: date, ports: Mapping[str, int] | None 
 
 
 def site(service: Service, port: int = 0, tls: tuple[Path, Path] | None = None) -> Site:
-    """A CRM as a web site: its API, its request log and its control interface, behind the faults that are asked for."""
+    """A CRM as a web site: its API, its request log and its control interface, behind the faults that are asked for.
+
+    Every request is held against what the vendor published.
+    """
     log, faults = RequestLog(), Faults()
     inner = application(service, log, admin_routes(service, log, faults))
-    return Site(FaultLayer(inner, faults, log, REFUSALS[service.name], PREFIX), port, tls)
+    struck = FaultLayer(inner, faults, log, REFUSALS[service.name], PREFIX)
+    return Site(SpecificationLayer(struck, service.name, specification(service.name), PREFIX), port, tls)
 
 
 def _logins(urls: Mapping[str, str], login_key: Path) -> dict[str, dict[str, dict[str, str]]]:

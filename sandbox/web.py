@@ -17,7 +17,8 @@ from starlette.routing import Route
 from sandbox.store import Store
 
 LOGGED_REQUESTS = 100_000
-FAULT = "fault"  # in the scope of a request: the kind of the fault that strikes it
+# In the scope of a request: the kind of the fault that strikes it, what of it the published specification forbids.
+FAULT, VIOLATIONS = "fault", "violations"
 
 
 class Refusal(Exception):  # noqa: N818  (an answer of the API, not a fault of ours)
@@ -47,7 +48,8 @@ class RequestLog:
     """The latest requests, for tests that count them.
 
     Of each: method, path, query, status (the CRM's; None: it was not asked and nobody answered), whether it was to
-    change records and the CRM saw it, and the kind of the fault that struck it (None: none).
+    change records and the CRM saw it, the kind of the fault that struck it (None: none), and the sentences that say
+    what of it breaks the published specification.
     """
 
     entries: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LOGGED_REQUESTS))
@@ -69,6 +71,7 @@ class RequestLog:
                 "status": status,
                 "changes_records": writes,
                 "fault": scope.get(FAULT),
+                "violations": scope.get(VIOLATIONS, []),
             }
         )
 
