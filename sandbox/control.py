@@ -1,4 +1,4 @@
-"""A client of the control interface: what a server was asked, what it holds, edits behind the API's back, faults."""
+"""A client of the control interface: what a server was asked, what it holds, edits, limits, faults."""
 
 from __future__ import annotations
 
@@ -71,6 +71,15 @@ class Control:
         """
         ids = None if record_ids is None else list(record_ids)
         self._call("POST", f"/modified/{table}", {"at": moment.isoformat(), "ids": ids})
+
+    def limits(self) -> dict[str, dict[str, Any]]:
+        """The limits of requests: name -> most, seconds, remaining, enforced."""
+        found: dict[str, dict[str, Any]] = self._call("GET", "/limits")["limits"]
+        return found
+
+    def limit(self, name: str, most: int, seconds: float) -> None:
+        """Enforce one of the limits with these numbers, until a reset."""
+        self._call("PUT", "/limits", {"name": name, "most": most, "seconds": seconds})
 
     def faults(self, faults: Sequence[Fault]) -> None:
         """Let these faults strike from now on, and no others."""

@@ -14,9 +14,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox.limits import Limits
 from sandbox.store import Store
 
 LOGGED_REQUESTS = 100_000
+CONTROL = "/_sandbox"  # below it lies what no real system has
 # In the scope of a request: the kind of the fault that strikes it, what of it the published specification forbids.
 FAULT, VIOLATIONS = "fault", "violations"
 
@@ -88,11 +90,18 @@ class Service(Protocol):
         """Its records."""
 
     @property
+    def limits(self) -> Limits:
+        """How many requests it answers in a time."""
+
+    @property
     def endpoints(self) -> Sequence[Endpoint]:
         """Its operations; the first that fits a request answers it."""
 
     def authorize(self, request: Request, endpoint: Endpoint) -> None:
         """Raise Refusal unless the request may use the endpoint."""
+
+    def admit(self, endpoint: Endpoint) -> None:
+        """Count a request; raise Refusal where a limit forbids it."""
 
     def headers(self, endpoint: Endpoint) -> Mapping[str, str]:
         """What every answer of the endpoint carries, such as rate limits."""
@@ -124,6 +133,8 @@ def _route(service: Service, log: RequestLog, endpoint: Endpoint) -> Route:
         try:
             if not endpoint.open_to_all:
                 service.authorize(request, endpoint)
+            if not endpoint.path.startswith(CONTROL):
+                service.admit(endpoint)
             response = await endpoint.handler(request)
         except Refusal as refusal:
             response = _answer(refusal)
