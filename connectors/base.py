@@ -23,7 +23,8 @@ class Stream:
     ``constants`` are the values of conformed fields where the payload has none. ``written`` are the fields of this
     record that sync-back writes and therefore observes: name of the field at its destination -> JSON path. Staging is
     generated from all three, so a new stream needs no SQL. Records of the role ``reference`` are what other records
-    point to, such as the questions of a survey.
+    point to, such as the questions of a survey. ``append_only``: the source never changes or deletes a record of it, so
+    that reading all of it anew finds nothing and is not done by schedule.
     """
 
     source: str
@@ -32,6 +33,7 @@ class Stream:
     fields: Mapping[str, str]
     constants: Mapping[str, str] = field(default_factory=dict)
     written: Mapping[str, str] = field(default_factory=dict)
+    append_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

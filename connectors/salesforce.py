@@ -15,12 +15,13 @@ from typing import Any, Final
 from connectors import http
 from connectors.base import Change, Cursor, Kind, Page, Record, Stream, Target, WriteResult
 from connectors.config import choose_login
-from connectors.errors import ConfigError, InDoubtError
+from connectors.errors import ConfigError, FatalError, InDoubtError, RetryableError
 from connectors.salesforce_bulk import NotForBulkError, bulk_rows
 from connectors.salesforce_deleted import Deletions, deletions
 from connectors.salesforce_describe import CHANGED, DELETED, Asked, Catalog
 from connectors.salesforce_login import ADDRESSES, JWT, LOGINS, TITLE, Lost, Refused, SalesforceClient
-from connectors.salesforce_query import ATTRIBUTES, RECORD_ID, Reader, one_of, unusable, without_attributes
+from connectors.salesforce_query import RECORD_ID, Reader, one_of, unusable
+from connectors.salesforce_rows import ATTRIBUTES, row_of_rest
 from connectors.salesforce_streams import BATCH, CONTACT, TARGET, SalesforceSettings, declared_streams
 from connectors.values import field_text, moment_text, parse_moment
 
@@ -28,6 +29,7 @@ CURSOR: Final = "system_modstamp"
 GONE: Final = "deletions_known"  # every deletion before is landed
 DELETIONS_AGE: Final = timedelta(days=1)  # their log reaches back 15 days; until then a quiet cursor stays as it is
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)  # before any record
+ROW_LOCKED: Final = "UNABLE_TO_LOCK_ROW"  # somebody else writes to the record or its account: it was not written
 SHORT_ID: Final = 15  # the three characters after it only repeat which letters are upper case
 
 
@@ -119,14 +121,21 @@ class SalesforceSession:
         return record_ids
 
     def push(self, target: Target, changes: Sequence[Change]) -> Sequence[WriteResult]:
-        """Update records by id in one request; a refused row leaves the others alone."""
-        rows = [_row(target.stream, change) for change in changes]
-        columns = sorted({name for change in changes for name in change.values})
-        results = http.retried(lambda: self._write(target.stream, rows, columns))
-        if not isinstance(results, list) or len(results) != len(changes):
-            raise _in_doubt(target.stream)
-        written_at = self._meter.server_time
-        return [_outcome(target, change, row, written_at) for change, row in zip(changes, results, strict=True)]
+        """Update records by id in one request; a refused row leaves the others alone, a locked one is sent again."""
+        results: dict[str, WriteResult] = {}
+
+        def attempt() -> None:
+            left = [change for change in changes if change.op_id not in results or _locked(results[change.op_id])]
+            results.update({result.op_id: result for result in self._written(target, left)})
+            if any(map(_locked, results.values())):
+                raise RetryableError(f"{TITLE} locks records of {target.stream}.")
+
+        try:
+            http.retried(attempt)
+        except (ConfigError, FatalError, RetryableError):
+            if not results:
+                raise  # else what was refused as locked is told so: the rest is written
+        return [results[change.op_id] for change in changes]
 
     def read_back(
         self, target: Target, record_ids: Sequence[str], fields: Mapping[str, Kind]
@@ -169,16 +178,26 @@ class SalesforceSession:
             else:
                 return
         for page in pages:
-            yield [without_attributes(row) for row in page.rows]
+            yield [row_of_rest(asked, row) for row in page.rows]
 
     def _not_served(self, asked: Asked, gone: Deletions) -> Iterator[list[Record]]:
         """What was deleted but not served: as it is now where Salesforce has it still, else as deleted."""
         ids = list(gone.at)
         for chunk in (ids[start : start + BATCH] for start in range(0, len(ids), BATCH)):
             pages = self._reader.pages(asked.name, asked.columns, one_of(chunk), deleted=True)
-            found = [_record(asked, without_attributes(row)) for page in pages for row in page.rows]
+            found = [_record(asked, row_of_rest(asked, row)) for page in pages for row in page.rows]
             there = {record.record_id for record in found}
             yield [*found, *(_purged(asked, one, gone.at[one]) for one in chunk if one not in there)]
+
+    def _written(self, target: Target, changes: Sequence[Change]) -> list[WriteResult]:
+        """What became of each change of one request."""
+        rows = [_row(target.stream, change) for change in changes]
+        columns = sorted({name for change in changes for name in change.values})
+        results = self._write(target.stream, rows, columns)
+        if not isinstance(results, list) or len(results) != len(changes):
+            raise _in_doubt(target.stream)
+        written_at = self._meter.server_time
+        return [_outcome(target, change, row, written_at) for change, row in zip(changes, results, strict=True)]
 
     def _write(self, name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Any:
         """One attempt, which is repeated only where nothing was applied."""
@@ -195,7 +214,7 @@ class SalesforceSession:
 
 
 def _record(asked: Asked, row: Mapping[str, Any]) -> Record:
-    deleted = row[DELETED] if DELETED in asked.kinds else False
+    deleted = row.get(DELETED) if DELETED in asked.kinds else False
     try:
         changed = parse_moment(row[CHANGED])
     except (TypeError, ValueError):
@@ -226,6 +245,10 @@ def _outcome(target: Target, change: Change, row: Any, written_at: datetime | No
         case {"success": False, "errors": [{"statusCode": str(code)}, *_]}:
             return WriteResult(change.op_id, code, written_at)
     raise _in_doubt(target.stream)
+
+
+def _locked(result: WriteResult) -> bool:
+    return result.error_code == ROW_LOCKED
 
 
 def _in_doubt(name: str) -> InDoubtError:

@@ -163,7 +163,8 @@ BESIDES: Final[Mapping[str, tuple[str, ...]]] = {
         "Reason", "IsClosed", "CreatedDate", "ClosedDate",
     ),
     "Opportunity": (
-        "AccountId", "StageName", "Type", "IsClosed", "IsWon", "CloseDate", "Amount", "CreatedDate",
+        "AccountId", "StageName", "LastStageChangeDate", "Type", "IsClosed", "IsWon", "CloseDate", "Amount",
+        "CreatedDate",
     ),
 }  # fmt: skip
 TARGET: Final = Target(

@@ -109,8 +109,8 @@ def _pull_stream(
     asked = asked_for(stream)
     loads = landing.list_loads(settings.home, stream.source, stream.name)
     cursor = loads[-1].manifest.cursor_after if loads and loads[-1].manifest.mapping_hash == asked else {}
-    is_due = reconcile or _is_due(loads, settings.crm(stream.source).reconcile_every)
-    mode: Mode = "full" if not cursor else "reconcile" if is_due else "incremental"
+    is_due = not stream.append_only and _is_due(loads, settings.crm(stream.source).reconcile_every)
+    mode: Mode = "full" if not cursor else "reconcile" if reconcile or is_due else "incremental"
     started = time.monotonic()
     try:
         try:

@@ -98,6 +98,8 @@ class Jobs:
         if not query.fields:
             raise refusal(400, "API_ERROR", "Aggregate functions are not supported in bulk queries")
         found = run(self.organisation, query, with_deleted=True)  # names are checked before the job is queued
+        if any(column.kind == "address" for column in found.columns):
+            raise refusal(400, "API_ERROR", "Selecting compound data not supported in Bulk Query")
         if found.sobject.name in self.refused:
             raise refusal(400, "INVALIDENTITY", f"Entity '{found.sobject.name}' is not supported by the Bulk API.")
         job_id = salesforce_id(PREFIX, next(self._numbers))
@@ -136,8 +138,11 @@ class Jobs:
 
     async def _results(self, request: Request) -> Response:
         job = self._job(request)
+        if job.version != request.path_params["version"]:
+            raise refusal(409, "API_ERROR", f"The job was created with the version {job.version}")
         if job.result is None:
-            raise refusal(400, "INVALIDJOBSTATE", f"There are no results of a job in the state {job.state}")
+            message = f"can only download query results of completed jobs. Current status: {job.state}"
+            raise refusal(412, "JOB_NOT_COMPLETE", message)
         asked = request.query_params.get("maxRecords", str(MOST_ROWS))
         if not asked.isdigit() or int(asked) < 1:
             raise refusal(400, "INVALIDMAXRECORDS", "maxRecords must be a positive number")

@@ -30,6 +30,7 @@ DATA = "/services/data"
 PAGE, SMALLEST_PAGE = 2_000, 200
 OPEN_CURSORS = 10
 LIMITS = {"day": Limit(15_000, 86_400)}
+LONGEST_URI = 16_384
 MALFORMED = refusal(400, "JSON_PARSER_ERROR", "The HTTP entity body must be a JSON object")
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -51,7 +52,7 @@ class Salesforce:
         self._logins = Logins(public_key)
         self._log = DeletionLog(self._organisation)
         self._jobs = Jobs(self._organisation)
-        self._hooks = Hooks(self._organisation, self._log, self._jobs)
+        self._hooks = Hooks(self._organisation, self._log, self._jobs, self._logins)
         self.limits = Limits(LIMITS, enforced=strict)
         self._cursors: OrderedDict[str, Result] = OrderedDict()
         self._numbers = count(1)
@@ -81,11 +82,16 @@ class Salesforce:
             Endpoint("PATCH", collections + "/{sobject}/{field}", self._upsert, writes=True),
         ]
 
-    def authorize(self, request: Request, endpoint: Endpoint) -> None:  # noqa: ARG002
-        """An open session, and a version that exists."""
+    def authorize(self, request: Request, endpoint: Endpoint) -> None:
+        """An open session, a version that exists, an address and a body as they have to be."""
+        if len(f"{request.url.path}?{request.url.query}") > LONGEST_URI:
+            raise refusal(414, "URI_TOO_LONG", "The length of the URI exceeds the limit of 16384 bytes")
         self._logins.check(request)
         if request.path_params["version"].removeprefix("v") not in VERSIONS:
             raise not_found()
+        kind = request.headers.get("content-type", "").partition(";")[0]
+        if endpoint.method in ("POST", "PATCH") and kind != "application/json":
+            raise refusal(415, "UNSUPPORTED_MEDIA_TYPE", f"MediaType of '{kind}' is not supported by this resource")
 
     def admit(self, endpoint: Endpoint) -> None:
         """The day's calls; logins are none."""
@@ -108,6 +114,7 @@ class Salesforce:
         """Records and limits as at the start; cursors are closed, jobs are gone."""
         self.limits.reset()
         self._organisation.reset()
+        self._logins.reset()
         self._cursors.clear()
         self._log.reset()
         self._jobs.reset()

@@ -2,8 +2,9 @@
 
 A file of this folder declares ``schemas`` (JSON Schema), ``paths`` (variable of a path -> schema), ``suffixes`` that
 every path may end with, and ``operations``: method and path, each with its ``query`` (parameter -> schema, which is
-``required`` or not), ``rules`` that hold for all parameters together, variables of its own (``path``), and its body as
-``json`` (schema), ``form`` (parameters) or ``xml``. Objects with ``properties`` allow no others unless they say so.
+``required`` or not), ``rules`` that hold for all parameters together, ``path`` and ``suffixes`` of its own, and its
+body as ``json`` (schema), ``form`` (parameters) or ``xml``. Objects with ``properties`` allow no others unless they say
+so.
 """
 
 from __future__ import annotations
@@ -160,7 +161,7 @@ def _operation(
     method, path = name.split()
     parts = VARIABLE.split(path)  # text and names of variables in turn
     shape = "".join(f"(?P<{one}>[^/]+?)" if number % 2 else re.escape(one) for number, one in enumerate(parts))
-    ends = "|".join(map(re.escape, suffixes))
+    ends = "|".join(map(re.escape, declared.get("suffixes", suffixes)))
     named = {one: {"minLength": 1, **(variables | declared.get("path", {})).get(one, {})} for one in parts[1::2]}
     content = next((one for one in MEDIA_TYPES if one in declared), "")
     in_form = content == "form"
@@ -217,7 +218,7 @@ def _said(error: ValidationError) -> str:
             return f"has {_names(given.keys() - error.schema['properties'].keys())}, which is not specified"
         case "type":
             return f"is not of the type {wanted if isinstance(wanted, str) else ' or '.join(wanted)}"
-        case "anyOf":
+        case "anyOf" | "oneOf":
             return "has none of the forms that are specified"
     return f"breaks the rule {rule} {json.dumps(wanted)}"
 

@@ -8,15 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from itertools import count
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.limits import Limit, Limits, Window
 from sandbox.store import Record, Store, Tables, utc_now
-from sandbox.web import Endpoint, Refusal, bounded_integer
-from sandbox.zendesk import events, shapes
+from sandbox.web import Endpoint, Refusal
+from sandbox.zendesk import events, paging, shapes
 from sandbox.zendesk.behaviour import Behaviour
 from sandbox.zendesk.exports import Export, base_of, by_cursor, by_time, creation_time, modification_time
 from sandbox.zendesk.fields import TicketFields, UserFields
@@ -31,7 +30,7 @@ TOKEN = "sandbox-api-token"  # noqa: S105  (opens the sandbox, nothing else)
 OAUTH_TOKEN = "sandbox-oauth-token"  # noqa: S105
 LIMITS = {"minute": Limit(700, 60)}
 STRICT = {"export_delay": 60, "exports_per_minute": 10}  # how every account behaves
-PAGE, MOST_IDS = 100, 100
+MOST_IDS = 100
 SUFFIXES = ("", ".json")
 EXPORTS_PATH = "/api/v2/incremental/"
 LATEST = 2**62  # seconds: no export ends there
@@ -62,7 +61,7 @@ class Zendesk:
         self.endpoints = [
             *self.behaviour.endpoints(),
             *self._exports(),
-            *_both("/api/v2/guide/survey_responses", self._survey_responses),
+            Endpoint("GET", "/api/v2/guide/survey_responses", self._survey_responses),
             *_both("/api/v2/users/me", self._me, open_to_all=True),
             *(one for table in SHOWN for one in _both(f"/api/v2/{table}/show_many", self._show_many(table))),
             *UserUpdates(self.store, self._user_fields, self._jobs).endpoints,
@@ -187,7 +186,7 @@ class Zendesk:
     async def _survey_responses(self, request: Request) -> Response:
         start = _seconds(request.query_params.get("filter[created_at_start]"), 0)  # in milliseconds
         made = [one for one in self.store.live("survey_responses") if one.created.timestamp() * 1_000 >= start]
-        page, further = _cursor_page(made, request)
+        page, further = paging.by_cursor(made, _number_of, request)
         return JSONResponse({"survey_responses": [shapes.survey_response(one) for one in page]} | further)
 
     def _records(self, table: str) -> list[Endpoint]:
@@ -199,7 +198,7 @@ class Zendesk:
 
         async def listed(request: Request) -> Response:
             records = [record for record in self.store.live(table) if _passes(record, request)]
-            records.sort(key=lambda record: int(record.record_id))
+            records.sort(key=_number_of)
             return JSONResponse(self._listed(table, records, request))
 
         path = f"/api/v2/{table}"
@@ -207,34 +206,15 @@ class Zendesk:
 
     def _listed(self, table: str, records: list[Record], request: Request) -> dict[str, Any]:
         """A page of a list: by cursor where page[size] is given, else by page number."""
-        query, base = request.query_params, base_of(request)
-        if "page[size]" in query:
-            page, further = _cursor_page(records, request)
+        if "page[size]" in request.query_params:
+            page, further = paging.by_cursor(records, _number_of, request)
         else:
-            size = bounded_integer(query.get("per_page"), PAGE, PAGE, _bad_page)
-            number = bounded_integer(query.get("page"), 1, len(records) + 1, _bad_page)
-            page, more = records[(number - 1) * size : number * size], len(records) > number * size
-            following = urlencode({"page": number + 1, "per_page": size})
-            next_page = f"{base}{request.url.path}?{following}" if more else None
-            further = {"next_page": next_page, "previous_page": None, "count": len(records)}
-        return {table: [self._show[table](record, base) for record in page]} | further
+            page, further = paging.by_number(records, request)
+        return {table: [self._show[table](record, base_of(request)) for record in page]} | further
 
 
-def _cursor_page(records: list[Record], request: Request) -> tuple[list[Record], dict[str, Any]]:
-    """A page of a list by cursor, and what tells about the next one."""
-    query = request.query_params
-    size = bounded_integer(query.get("page[size]"), PAGE, PAGE, _bad_page)
-    after = query.get("page[after]", "0")
-    if not after.isdigit():
-        raise _bad_page(after)
-    left = [record for record in records if int(record.record_id) > int(after)]
-    page, more = left[:size], len(left) > size
-    cursor = page[-1].record_id if page else None
-    following = urlencode({"page[size]": size, "page[after]": cursor})
-    return page, {
-        "meta": {"has_more": more, "after_cursor": cursor, "before_cursor": None},
-        "links": {"prev": None, "next": f"{base_of(request)}{request.url.path}?{following}" if more else None},
-    }
+def _number_of(record: Record) -> int:
+    return int(record.record_id)
 
 
 def _both(path: str, handler: Callable[[Request], Awaitable[Response]], *, open_to_all: bool = False) -> list[Endpoint]:
@@ -263,7 +243,3 @@ def _seconds(text: str | None, default: int) -> int:
     if text is not None and not text.isdigit():
         raise shapes.refusal(400, "InvalidValue", "Times must be Unix times in whole seconds")
     return default if text is None else int(text)
-
-
-def _bad_page(text: str) -> Refusal:
-    return shapes.refusal(400, "InvalidPaginationParameter", f"{text} is not a page size or place")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -124,9 +123,4 @@ def versions(pages: Sequence[Page]) -> Versions:
 def latest(rows: Sequence[tuple[str, datetime | None, bool, str]]) -> Versions:
     """The row of every record that is the current one: the last of those that changed last."""
     ordered = sorted(rows, key=lambda row: row[1] or datetime.min.replace(tzinfo=UTC))
-    return {key: (version, is_deleted, said(payload)) for key, version, is_deleted, payload in ordered}
-
-
-def said(payload: str) -> str:
-    """What a payload says: a list may leave out what an export of the same records says is null."""
-    return json.dumps({name: value for name, value in json.loads(payload).items() if value is not None})
+    return {key: (version, is_deleted, payload) for key, version, is_deleted, payload in ordered}

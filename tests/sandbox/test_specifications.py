@@ -113,7 +113,7 @@ def asked(method: str, target: str, body: object = None, content: str = JSON) ->
         ("zendesk", asked("GET", "/api/v2/users/me.json")),
         ("zendesk", asked("GET", "/api/v2/users/7")),
         ("zendesk", asked("GET", "/api/v2/incremental/users/cursor.json?cursor=abc&per_page=1000")),
-        ("zendesk", asked("GET", "/api/v2/guide/survey_responses.json?page%5Bsize%5D=100")),
+        ("zendesk", asked("GET", "/api/v2/guide/survey_responses?page%5Bsize%5D=100")),
         ("zendesk", asked("PUT", "/api/v2/users/update_many.json", {"users": [USER] * 100})),
     ],
 )

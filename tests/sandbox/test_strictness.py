@@ -216,7 +216,7 @@ def test_a_query_job_is_worked_on_from_poll_to_poll_and_kept_for_a_week(
     body = {"operation": "query", "query": "SELECT Id FROM Contact"}
     job = f"{DATA}/jobs/query/{ask(strict, 'salesforce', f'{DATA}/jobs/query', body).json()['id']}"
     early = [ask(strict, "salesforce", f"{job}/results"), ask(strict, "salesforce", job, method="DELETE")]
-    assert [one.status_code for one in early] == [400, 400]
+    assert [one.status_code for one in early] == [412, 400]
     assert [ask(strict, "salesforce", job).json()["state"] for _ in range(2)] == ["InProgress", "JobComplete"]
     assert ask(strict, "salesforce", f"{job}/results").status_code == 200
     monkeypatch.setattr("sandbox.salesforce.bulk.KEPT", timedelta(seconds=-1))  # it is older than that
