@@ -195,6 +195,7 @@ class HubSpotSession:
                 "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
                 "properties": requested(stream),
                 "limit": _SEARCHED,
+                "after": "0",  # HubSpot's specification demands it; every request begins a search of its own
             }
             page = self._client.records(doing, self._client.search, stream.name, body)
             ids = [last, *ids_of(page["results"], doing)]

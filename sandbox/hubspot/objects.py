@@ -83,7 +83,7 @@ class Objects:
         if len(await request.body()) > LONGEST:
             raise invalid(f"The request is longer than {LONGEST} characters.")
         first, end = window(body)
-        indexed = [one for one in self._store.live(kind.name) if one.record_id not in self._conditions.unindexed]
+        indexed = self._conditions.indexed(self._store.live(kind.name), self._store.now())
         found = search(kind, self._definitions[kind.name], indexed, body)
         asked_for = body.get("properties") or kind.defaults
         answer: dict[str, Any] = {

@@ -12,7 +12,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.limits import Window
+from sandbox.limits import Limit, Limits, Window
 from sandbox.store import Record, Store, Tables, utc_now
 from sandbox.web import Endpoint, Refusal
 from sandbox.zendesk import events, paging, shapes
@@ -28,7 +28,8 @@ SUBDOMAIN = "sandbox"
 EMAIL = "support@crm.example"
 TOKEN = "sandbox-api-token"  # noqa: S105  (opens the sandbox, nothing else)
 OAUTH_TOKEN = "sandbox-oauth-token"  # noqa: S105
-PER_MINUTE = 700
+LIMITS = {"minute": Limit(700, 60)}
+STRICT = {"export_delay": 60, "exports_per_minute": 10}  # how every account behaves
 MOST_IDS = 100
 SUFFIXES = ("", ".json")
 EXPORTS_PATH = "/api/v2/incremental/"
@@ -41,13 +42,13 @@ class Zendesk:
 
     name = "zendesk"
 
-    def __init__(self, tables: Tables, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, tables: Tables, clock: Callable[[], datetime] = utc_now, *, strict: bool = False) -> None:
         further: Tables = {name: [] for name in FURTHER_TABLES}
         self.store = events.AuditedStore({**further, **tables}, whole_seconds=True, clock=clock)
-        self.behaviour = Behaviour()
+        self.behaviour = Behaviour(**STRICT) if strict else Behaviour()
         self._clock = clock
-        self._minute = Window(PER_MINUTE, 60)
-        self._exports_minute = Window(0, 60, self._seconds)
+        self.limits = Limits(LIMITS, enforced=strict, clock=self._seconds)
+        self._exports_minute = Window(Limit(0, 60), self._seconds)
         self._ids = count(99_000_000_000_001)
         self._user_fields = UserFields()
         self._jobs = Jobs(self.behaviour, self._seconds)
@@ -75,16 +76,23 @@ class Zendesk:
         if not _is_known(request):
             raise shapes.unauthenticated()
 
+    def admit(self, endpoint: Endpoint) -> None:
+        """The minute of the account, and that of exports."""
+        if self.limits.exceeded("minute"):
+            raise shapes.limit_reached({"Retry-After": str(self.limits["minute"].resets_in)})
+        if endpoint.path.startswith(EXPORTS_PATH):
+            self._spend_export()
+
     def headers(self, endpoint: Endpoint) -> Mapping[str, str]:
         """What is left of the minute, of exports too."""
-        self._minute.spend()
-        limit, remaining = str(self._minute.most), str(self._minute.remaining)
+        minute = self.limits["minute"]
+        limit, remaining = str(minute.limit.most), str(minute.remaining)
         return {
             "x-rate-limit": limit,
             "x-rate-limit-remaining": remaining,
             "ratelimit-limit": limit,
             "ratelimit-remaining": remaining,
-            "ratelimit-reset": str(self._minute.resets_in),
+            "ratelimit-reset": str(minute.resets_in),
             **self._export_headers(endpoint),
         }
 
@@ -93,20 +101,17 @@ class Zendesk:
         if not (self.behaviour.exports_per_minute and endpoint.path.startswith(EXPORTS_PATH)):
             return {}
         window = self._exports_minute
-        told = f"total={window.most}; remaining={window.remaining}; resets={window.resets_in}"
+        told = f"total={window.limit.most}; remaining={window.remaining}; resets={window.resets_in}"
         return {"zendesk-ratelimit-incremental-exports": told}
 
     def _seconds(self) -> float:
         return self._clock().timestamp()
 
     def _spend_export(self) -> None:
-        window, window.most = self._exports_minute, self.behaviour.exports_per_minute
-        if not window.most:
-            return
-        window.spend()
-        if window.used > window.most:
-            wait = {"Retry-After": str(window.resets_in)}
-            raise Refusal(429, {"error": "APIRateLimitExceeded", "description": "Too many exports per minute"}, wait)
+        window, most = self._exports_minute, self.behaviour.exports_per_minute
+        window.limit = Limit(most, window.limit.seconds)
+        if most and not window.spend():
+            raise shapes.limit_reached({"Retry-After": str(window.resets_in)})
 
     def unknown(self, request: Request, status: int) -> Refusal:  # noqa: ARG002
         """No such path, or not with this method."""
@@ -115,7 +120,7 @@ class Zendesk:
     def reset(self) -> None:
         """Records, fields, behaviour and limits as at the start, no jobs."""
         self.behaviour.reset()
-        self._minute.reset()
+        self.limits.reset()
         self._exports_minute.reset()
         self._jobs.reset()
         self._user_fields.reset()
@@ -143,7 +148,6 @@ class Zendesk:
         async def handler(request: Request) -> Response:
             if export.table == events.TABLE and self.behaviour.events_forbidden:
                 raise shapes.refusal(403, "Forbidden", "You do not have access to this page.")
-            self._spend_export()
             delay = self.behaviour.export_delay
             until = shapes.unix(self._clock()) - delay if delay else LATEST
             return serve(self.store, export, request, until)

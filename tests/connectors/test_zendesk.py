@@ -128,6 +128,7 @@ def test_the_address_is_made_of_the_subdomain() -> None:
     assert zendesk._url({"ZENDESK_SUBDOMAIN": "acme-help"}) == "https://acme-help.zendesk.com"  # noqa: SLF001
 
 
+@pytest.mark.wrong_requests
 def test_an_address_without_zendesk_is_a_configuration_error(sandbox: Sandbox) -> None:
     elsewhere = connect(sandbox.environment | {"ZENDESK_BASE_URL": f"{sandbox.urls['zendesk']}/nowhere"})
     with pytest.raises(ConfigError, match="ZENDESK_SUBDOMAIN"):
