@@ -50,7 +50,7 @@ def test_the_first_pull_is_full_and_the_next_goes_on_from_its_cursor(pipeline: P
     assert (again.mode, again.rows, again.problem) == ("incremental", 0, None)
     assert (third.mode, third.rows) == ("incremental", 1)
     assert third.result is not None
-    assert third.result.requests == 2  # one search, and one look at what was archived
+    assert third.result.requests == 3  # one search, its associations, and one look at what was archived
 
 
 def test_requests_rows_and_budget_stand_in_the_manifest(pipeline: Pipeline) -> None:
