@@ -97,9 +97,10 @@ class ZendeskSession:
     def pull(self, stream: Stream, cursor: Cursor, overlap: timedelta) -> Iterator[Page]:
         """Serve what the stream has since the cursor, in Unix seconds: ``time`` is the latest that was served.
 
-        Rows need not come in order, so only the end moves the cursor. A list was read because a second was too crowded
-        for its export: seconds before ``listed`` were long over then, and need that no more. Where it has to be done,
-        everything is pulled again (``ExpiredCursorError``): nothing else tells which deletes such a second hides.
+        An export goes by time, so each of its pages moves the cursor, but for what changed while it was read; of a list
+        only the last one does. A list was read because a second was too crowded for its export: seconds before
+        ``listed`` were long over then, and need that no more. Where it has to be done, everything is pulled again
+        (``ExpiredCursorError``): nothing else tells which deletes such a second hides.
         """
         paths = " ".join(stream.fields.values())
         ids = set(re.findall(r"\[id=([0-9]+)\]", paths))
@@ -124,13 +125,16 @@ class ZendeskSession:
             ) from error
 
     def _pages(self, reader: Reader, before: int, listed: int, start: int) -> Iterator[Page]:
-        latest, begun = before, 0
+        latest, come, begun = before, before, 0
         meter = self._client.meter
         for part in reader.parts(max(0, start)):
             begun = begun or self._now()
             latest = max(latest, part.latest)
-            known = {"time": max(before, min(latest, begun)), "listed": begun - RECENT if reader.has_listed else listed}
-            following = {name: at for name, at in known.items() if part.is_last and at}
+            if reader.goes_by_time and part.latest < begun - RECENT:
+                come = max(come, part.latest)
+            reached = max(before, min(latest, begun)) if part.is_last else come
+            known = {"time": reached, "listed": begun - RECENT if reader.has_listed else listed}
+            following = {name: at for name, at in known.items() if at and (part.is_last or come > before)}
             yield Page(part.records, following, *meter.since_last(), meter.budget)
 
     def _now(self) -> int:

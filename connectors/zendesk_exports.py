@@ -141,7 +141,9 @@ class Reader:
     """Reads one stream from a time on, to its end.
 
     ``field`` is the ticket field that events must touch to be taken. Seconds before ``listed`` need no list any more
-    where they are crowded; ``has_listed`` says whether one was read. ``resumed``: not everything is pulled.
+    where they are crowded; ``has_listed`` says whether one was read. ``resumed``: not everything is pulled. An export
+    ``goes_by_time``: that at which Zendesk noted a change, which is never before the row's own, so that from a row's
+    time on all behind it is found.
     """
 
     def __init__(self, client: Client, table: str, *, field: str, listed: int, resumed: bool) -> None:
@@ -149,6 +151,7 @@ class Reader:
         self._export, self._is_resumed = EXPORTS[table], resumed
         self._doing = f"reading {table}"
         self.has_listed = False
+        self.goes_by_time = self._export.paging != "list"
 
     def parts(self, start: int) -> Iterator[Part]:
         """Every part from a time on (Unix seconds); only the last one says so."""
