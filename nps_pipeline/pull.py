@@ -105,9 +105,6 @@ def _pull_stream(
 ) -> tuple[StreamOutcome, RetryableError | None]:
     """Pull from where the last load ended, or everything: at first, in time, and where other fields are asked for.
 
-    Changes are pulled also where everything is pulled again: a reconcile that never gets through, on a day with few
-    requests, would otherwise keep the stream from them.
-
     Returns:
         What became of it; and the error where the whole source is unavailable, so that no other stream need wait too.
         A source that answers a check is not: one stream that fails in every run must not keep the others away.
