@@ -17,7 +17,7 @@ from connectors.base import Change, Cursor, Kind, Page, Record, Stream, Target, 
 from connectors.config import choose_login
 from connectors.errors import ConfigError, FatalError, InDoubtError, RetryableError
 from connectors.salesforce_bulk import NotForBulkError, bulk_rows
-from connectors.salesforce_deleted import Deletions, deletions
+from connectors.salesforce_deleted import MARGIN, Deletions, deletions
 from connectors.salesforce_describe import CHANGED, DELETED, Asked, Catalog
 from connectors.salesforce_login import ADDRESSES, JWT, LOGINS, TITLE, Lost, Refused, SalesforceClient
 from connectors.salesforce_query import RECORD_ID, Reader, one_of, unusable
@@ -76,6 +76,9 @@ class SalesforceSession:
     def pull(self, stream: Stream, cursor: Cursor, overlap: timedelta) -> Iterator[Page]:
         """Serve records in the order of their last change, deleted ones included; in no order where they are many.
 
+        In that order a page says how far the pull has come, by what had changed well before it began: a record that is
+        changed meanwhile may stand in its old place with its new time. Of deletions only the last page says so.
+
         The log of deletions comes first: what is deleted while the rest is read is served by that, or by the next pull.
         """
         asked = self._catalog.asked(stream)
@@ -90,16 +93,19 @@ class SalesforceSession:
             before = EVER
             total = self._reader.count(asked.name)
             clock = self._meter.server_time
-            known, gone = EVER, Deletions({}, clock or EVER)
+            gone = Deletions({}, clock or EVER)
+            known = gone.covered
             batches = self._rows(asked, "", total)
-        newest = before
-        for rows in batches:
+        newest = come = before
+        for rows, in_order in batches:
             records = [_record(asked, row) for row in rows]
-            newest = max([newest, *(record.source_version for record in records if record.source_version)])
+            changed = [record.source_version for record in records if record.source_version]
+            newest = max([newest, *changed])
             clock = clock or self._meter.server_time or newest
+            come = max([come, *(moment for moment in changed if moment < clock - MARGIN)])
             for record in records:
                 gone.at.pop(record.record_id, None)
-            yield self._page(records)
+            yield self._page(records, _cursor(asked, come, known) if in_order and come > before else None)
         purged = False
         for records in self._not_served(asked, gone):
             purged = True
@@ -109,8 +115,7 @@ class SalesforceSession:
             yield self._page([])
             return
         moved = reached > before or purged or gone.covered - known > DELETIONS_AGE
-        deletions_known = {GONE: moment_text(gone.covered if moved else known)} if asked.logged else {}
-        yield self._page([], {CURSOR: moment_text(reached)} | deletions_known)
+        yield self._page([], _cursor(asked, reached, gone.covered if moved else known))
 
     def count(self, stream: Stream) -> int | None:
         """How many records Salesforce counts that are not deleted."""
@@ -163,8 +168,8 @@ class SalesforceSession:
             return Deletions({}, known)
         return deletions(self._reader, asked.name, known, overlap, self._meter.server_time or datetime.now(UTC))
 
-    def _rows(self, asked: Asked, since: str, total: int | None) -> Iterator[list[dict[str, Any]]]:
-        """The rows of an object, page by page; ``total`` is how many there are, None where the first page tells."""
+    def _rows(self, asked: Asked, since: str, total: int | None) -> Iterator[tuple[list[dict[str, Any]], bool]]:
+        """The rows of an object, page by page, and whether they are in order; ``total`` None: the first page tells."""
         ordered = f"{since}ORDER BY {CHANGED}, Id"
         pages = self._reader.pages(asked.name, asked.columns, ordered, deleted=True)
         if total is None:
@@ -172,13 +177,13 @@ class SalesforceSession:
             total, pages = first.total, chain([first], pages)
         if total > self._bulk_above:
             try:
-                yield from bulk_rows(self._reader, asked, since)
+                yield from ((rows, False) for rows in bulk_rows(self._reader, asked, since))
             except NotForBulkError:  # it is said before any row is served
                 pass
             else:
                 return
         for page in pages:
-            yield [row_of_rest(asked, row) for row in page.rows]
+            yield [row_of_rest(asked, row) for row in page.rows], True
 
     def _not_served(self, asked: Asked, gone: Deletions) -> Iterator[list[Record]]:
         """What was deleted but not served: as it is now where Salesforce has it still, else as deleted."""
@@ -211,6 +216,10 @@ class SalesforceSession:
             if not lost.sent:
                 raise lost.means(doing) from None
         raise _in_doubt(name)
+
+
+def _cursor(asked: Asked, reached: datetime, known: datetime) -> Cursor:
+    return {CURSOR: moment_text(reached)} | ({GONE: moment_text(known)} if asked.logged else {})
 
 
 def _record(asked: Asked, row: Mapping[str, Any]) -> Record:

@@ -59,14 +59,15 @@ class Catalog:
             ConfigError: The object or some of the columns are not there for this user; names all of them.
         """
         described = self._described(stream.name)
+        optional = (DELETED, *BESIDES.get(stream.name, ()))
         mapped = requested_fields(stream.fields, "$.") + requested_fields(stream.written, "$.")
-        required = dict.fromkeys(["Id", CHANGED, *mapped])
+        required = dict.fromkeys(["Id", CHANGED, *(column for column in mapped if column not in optional)])
         found = {column: self._kind(described, identifier(column)) for column in required}
         if missing := [column for column, kind in found.items() if kind is None]:
             raise ConfigError(_not_there(stream.name, described, missing))
         if not described.queryable:
             raise ConfigError(f"{TITLE} does not let its user query {stream.name}; give it the permission to read it.")
-        besides = [column for column in (DELETED, *BESIDES.get(stream.name, ())) if column in described.kinds]
+        besides = [column for column in optional if column in described.kinds]
         kinds = {column: kind for column, kind in found.items() if kind} | {
             column: described.kinds[column] for column in besides
         }

@@ -9,17 +9,16 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.hubspot.answers import batch, invalid
+from sandbox.hubspot.bodies import body_of, inputs_of
 from sandbox.hubspot.definitions import OBJECT_TYPES, Association, ObjectType
 from sandbox.store import Record, Store
-from sandbox.web import Endpoint, json_object
+from sandbox.web import Endpoint
 
 BATCH = 1_000
 PAGE = 500  # associations of one record on one page of a batch read
 LISTED = 100  # associations of one record in a list of records
-FIELD = (
-    "associations"  # in the fields of a record: type -> ids, the primary one first; else a property names the only one
-)
-MALFORMED = invalid("Invalid input JSON: the body must be an object.")
+FIELD = "associations"
+"""In the fields of a record: type -> ids, the primary one first; else a property names the only one."""
 
 
 def linked(record: Record, association: Association) -> list[str]:
@@ -61,7 +60,7 @@ class Associations:
             association = next((one for one in kind.associations if one.other == given), None)
             if association is None:
                 raise invalid(f"Unable to infer object type from: {given}")
-            return self._read(kind, association, _inputs(await json_object(request, MALFORMED)))
+            return self._read(kind, association, inputs_of(await body_of(request), BATCH))
 
         return read
 
@@ -107,12 +106,3 @@ def _none(kind: ObjectType, association: Association, record_id: str) -> dict[st
         "message": f"No {other} is associated with {singular} {record_id}.",
         "context": {"fromObjectId": [record_id], "fromObjectType": [singular], "toObjectType": [other]},
     }
-
-
-def _inputs(body: dict[str, Any]) -> list[dict[str, Any]]:
-    inputs = body.get("inputs")
-    if not isinstance(inputs, list) or not all(isinstance(one, dict) and one.get("id") for one in inputs):
-        raise invalid("Invalid input JSON: inputs must be a list of objects with an id.")
-    if not 1 <= len(inputs) <= BATCH:
-        raise invalid(f"The maximum number of inputs in a batch request is {BATCH}; there are {len(inputs)}.")
-    return inputs

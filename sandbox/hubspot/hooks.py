@@ -1,12 +1,13 @@
-"""What a test can do to the HubSpot account that its API cannot: merge, restore, keep records out of the search index.
+"""What a test can do to the HubSpot account that its API cannot: merge, restore, let the search index be behind.
 
 The endpoints lie under /_sandbox/hubspot/; no real account has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
@@ -20,20 +21,40 @@ from sandbox.web import Endpoint, Refusal, json_object
 
 PREFIX, PATH = "/_sandbox", "/hubspot"
 MALFORMED = Refusal(400, {"error": "The body must be a JSON object."})
+SEARCH_LAG = 10.0  # seconds; HubSpot speaks of a few moments
 MERGED = "hs_merged_object_ids"
 
 
 @dataclass
 class Conditions:
-    """What is so at present: ``merged`` (id -> id of the record it became) and ``unindexed`` ids, unknown to search."""
+    """What is so at present: ``merged`` (id -> id of the record it became) and ``unindexed`` ids, unknown to search.
 
+    A record that changed less than ``search_lag`` seconds ago is unknown to search, too. It is at first what it is in
+    ``usual_lag``.
+    """
+
+    usual_lag: float = 0.0
     merged: dict[str, str] = field(default_factory=dict)
     unindexed: frozenset[str] = frozenset()
+    search_lag: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.reset()
 
     def reset(self) -> None:
         """As at the start."""
         self.merged.clear()
         self.unindexed = frozenset()
+        self.search_lag = self.usual_lag
+
+    def indexed(self, records: Iterable[Record], now: datetime) -> list[Record]:
+        """Those of the records that search knows."""
+        settled = now - timedelta(seconds=self.search_lag)
+        return [
+            one
+            for one in records
+            if one.record_id not in self.unindexed and (one.modified <= settled or not self.search_lag)
+        ]
 
 
 @dataclass(frozen=True)
@@ -50,6 +71,7 @@ class Hooks:
             "/merge/{table}/{record_id}/{other}": self._merge,
             "/restore/{table}/{record_id}": self._restore,
             "/unindexed": self._unindexed,
+            "/search-lag": self._search_lag,
         }
         return [
             Endpoint("POST", PREFIX + PATH + path, _answering(action), open_to_all=True)
@@ -86,6 +108,10 @@ class Hooks:
         self.conditions.unindexed = frozenset((await json_object(request, MALFORMED))["ids"])
         return {}
 
+    async def _search_lag(self, request: Request) -> dict[str, Any]:
+        self.conditions.search_lag = float((await json_object(request, MALFORMED))["seconds"])
+        return {}
+
     def _record(self, table: str, record_id: str) -> Record:
         record = self.store.find(table, record_id)
         if record is None:
@@ -119,3 +145,7 @@ class HubSpotControl(Control):
     def unindexed(self, *record_ids: str) -> None:
         """Keep records out of what search finds, and only these: its index is behind."""
         self._call("POST", f"{PATH}/unindexed", {"ids": record_ids})
+
+    def search_lag(self, seconds: float) -> None:
+        """Let records be unknown to search for so long after each change."""
+        self._call("POST", f"{PATH}/search-lag", {"seconds": seconds})

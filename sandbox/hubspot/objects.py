@@ -12,16 +12,16 @@ from starlette.responses import JSONResponse, Response
 
 from sandbox.hubspot.answers import batch, invalid, not_found, refusal, shown
 from sandbox.hubspot.associations import listed
+from sandbox.hubspot.bodies import body_of, inputs_of
 from sandbox.hubspot.definitions import OBJECT_TYPES, ObjectType
 from sandbox.hubspot.hooks import Conditions
 from sandbox.hubspot.search import LONGEST, Definitions, search, window
 from sandbox.hubspot.values import problem, stored
 from sandbox.store import Record, Store
-from sandbox.web import Endpoint, Refusal, bounded_integer, json_object
+from sandbox.web import Endpoint, Refusal, bounded_integer
 
 PAGE, DEFAULT_PAGE = 100, 10
 BATCH = 100
-MALFORMED = invalid("Invalid input JSON: the body must be an object.")
 
 
 class Objects:
@@ -79,11 +79,11 @@ class Objects:
         return JSONResponse(self._listed(kind, record, request))
 
     async def _search(self, kind: ObjectType, request: Request) -> Response:
-        body = await json_object(request, MALFORMED)
+        body = await body_of(request)
         if len(await request.body()) > LONGEST:
             raise invalid(f"The request is longer than {LONGEST} characters.")
         first, end = window(body)
-        indexed = [one for one in self._store.live(kind.name) if one.record_id not in self._conditions.unindexed]
+        indexed = self._conditions.indexed(self._store.live(kind.name), self._store.now())
         found = search(kind, self._definitions[kind.name], indexed, body)
         asked_for = body.get("properties") or kind.defaults
         answer: dict[str, Any] = {
@@ -95,8 +95,8 @@ class Objects:
         return JSONResponse(answer)
 
     async def _batch_read(self, kind: ObjectType, request: Request) -> Response:
-        body = await json_object(request, MALFORMED)
-        inputs = _inputs(body)
+        body = await body_of(request)
+        inputs = inputs_of(body, BATCH)
         id_property = body.get("idProperty")
         if id_property and not self._is_unique(kind, id_property):
             raise invalid(f"Property {id_property} is not a unique identifier of {kind.name}.")
@@ -116,7 +116,7 @@ class Objects:
         return JSONResponse(batch(results, errors, self._store.now()), 207 if errors else 200)
 
     async def _batch_update(self, kind: ObjectType, request: Request) -> Response:
-        inputs = _inputs(await json_object(request, MALFORMED))
+        inputs = inputs_of(await body_of(request), BATCH)
         if any(one.get("idProperty") for one in inputs):
             raise invalid("idProperty is not supported here; send record ids.")
         _refuse_duplicates(inputs)
@@ -193,15 +193,6 @@ def _names(request: Request, parameter: str) -> list[str]:
 
 def _asked_for(kind: ObjectType, names: list[str]) -> bool:
     return any(name.lower() in (kind.name, kind.singular.lower(), kind.type_id) for name in names)
-
-
-def _inputs(body: dict[str, Any]) -> list[dict[str, Any]]:
-    inputs = body.get("inputs")
-    if not isinstance(inputs, list) or not all(isinstance(one, dict) and one.get("id") for one in inputs):
-        raise invalid("Invalid input JSON: inputs must be a list of objects with an id.")
-    if not 1 <= len(inputs) <= BATCH:
-        raise invalid(f"The maximum number of inputs in a batch request is {BATCH}; there are {len(inputs)}.")
-    return inputs
 
 
 def _folded(one: dict[str, Any], id_property: str | None) -> str:

@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.hubspot.answers import batch, invalid, refusal
+from sandbox.hubspot.bodies import body_of
 from sandbox.hubspot.definitions import GROUPS, OBJECT_TYPES, PROPERTY_TYPES, definition, initial_properties
 from sandbox.store import utc_now
-from sandbox.web import Endpoint, json_object
+from sandbox.web import Endpoint
 
 REQUIRED = ("name", "label", "type", "fieldType", "groupName")
-MALFORMED = invalid("Invalid input JSON: the body must be an object.")
 READ = ("crm.objects.contacts.read", "crm.schemas.contacts.read")
 WRITE = ("crm.schemas.contacts.write",)
 PATH = "/crm/v3/properties/{object_type}"
@@ -52,12 +52,12 @@ class Properties:
         return JSONResponse(found)
 
     async def _create(self, request: Request) -> Response:
-        created = self._created(request, await json_object(request, MALFORMED))
+        created = self._created(request, await body_of(request))
         self._of_type(request)[created["name"]] = created
         return JSONResponse(created, 201)
 
     async def _create_many(self, request: Request) -> Response:
-        inputs = (await json_object(request, MALFORMED)).get("inputs")
+        inputs = (await body_of(request)).get("inputs")
         if not isinstance(inputs, list):
             raise invalid("Invalid input JSON: inputs must be a list.")
         created = [self._created(request, one) for one in inputs]
@@ -75,7 +75,7 @@ class Properties:
         return JSONResponse(_group(name, groups[name]))
 
     async def _create_group(self, request: Request) -> Response:
-        body = await json_object(request, MALFORMED)
+        body = await body_of(request)
         groups, name, label = self._groups[self._type_name(request)], body.get("name"), body.get("label")
         if not name or not label:
             raise invalid("Invalid input JSON: a group needs name and label.")

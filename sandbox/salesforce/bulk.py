@@ -8,6 +8,7 @@ import csv
 import io
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -23,6 +24,7 @@ from sandbox.web import Endpoint, json_object
 
 PREFIX = "750"
 MOST_ROWS = 50_000
+KEPT = timedelta(days=7)
 MALFORMED = refusal(400, "JSON_PARSER_ERROR", "The HTTP entity body must be a JSON object")
 # Key of a request -> what may stand there; the first is what it is when nothing is said.
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -40,7 +42,7 @@ class Job:
 
     job_id: str
     body: dict[str, str]
-    created: str
+    created: datetime
     version: str
     state: str = "UploadComplete"
     error: str | None = None
@@ -101,7 +103,7 @@ class Jobs:
         if found.sobject.name in self.refused:
             raise refusal(400, "INVALIDENTITY", f"Entity '{found.sobject.name}' is not supported by the Bulk API.")
         job_id = salesforce_id(PREFIX, next(self._numbers))
-        created = stamp(self.organisation.store.now())
+        created = self.organisation.store.now()
         job = Job(job_id, body | {"object": found.sobject.name}, created, request.path_params["version"])
         self._jobs[job_id] = job
         return JSONResponse(_shown(job))
@@ -158,7 +160,7 @@ class Jobs:
 
     def _job(self, request: Request) -> Job:
         job = self._jobs.get(request.path_params["job_id"])
-        if job is None:
+        if job is None or self.organisation.store.now() - job.created > KEPT:
             raise not_found()
         return job
 
@@ -168,8 +170,8 @@ def _shown(job: Job) -> dict[str, Any]:
         "id": job.job_id,
         "operation": job.body["operation"],
         "object": job.body["object"],
-        "createdDate": job.created,
-        "systemModstamp": job.created,
+        "createdDate": stamp(job.created),
+        "systemModstamp": stamp(job.created),
         "state": job.state,
         "concurrencyMode": "Parallel",
         "contentType": job.body["contentType"],

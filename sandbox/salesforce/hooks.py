@@ -14,7 +14,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.control import Control
-from sandbox.limits import Window
 from sandbox.salesforce.bulk import Jobs
 from sandbox.salesforce.deletions import DeletionLog
 from sandbox.salesforce.logins import Logins
@@ -34,7 +33,6 @@ class Hooks:
     log: DeletionLog
     jobs: Jobs
     logins: Logins
-    day: Window
 
     def endpoints(self, prefix: str) -> list[Endpoint]:
         """The endpoints below the path of the control interface."""
@@ -47,7 +45,6 @@ class Hooks:
             "/jobs": self._trouble,
             "/forget-jobs": self._forget_jobs,
             "/end-sessions": self._end_sessions,
-            "/calls": self._calls,
         }
         return [
             Endpoint("GET", prefix + PATH + "/jobs", self._open_jobs, open_to_all=True),
@@ -93,9 +90,6 @@ class Hooks:
 
     async def _end_sessions(self, _: Request) -> None:
         self.logins.end()
-
-    async def _calls(self, request: Request) -> None:
-        self.day.most = self.day.used + int((await json_object(request, MALFORMED))["left"])
 
     async def _open_jobs(self, _: Request) -> Response:
         return JSONResponse({"jobs": self.jobs.open_jobs()})
@@ -158,7 +152,7 @@ class SalesforceControl(Control):
 
     def leave_calls(self, number: int) -> None:
         """Leave so many API calls for the rest of the day."""
-        self._act("/calls", {"left": number})
+        self.limit("day", number, 86_400)
 
     def open_jobs(self) -> list[str]:
         """The query jobs that nobody has deleted."""
