@@ -6,8 +6,10 @@ are written in ``hubspot_writes``.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from time import monotonic
@@ -15,25 +17,27 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from connectors.base import Change, Cursor, Kind, Login, Page, Record, Stream, Target, WriteResult
-from connectors.config import choose_login, requested_fields
+from connectors.config import choose_login
 from connectors.errors import ConfigError, FatalError, RetryableError
 from connectors.hubspot_client import ADDRESS, TITLE, TOKEN, Client, milliseconds
-from connectors.hubspot_records import Row, archived_after, ids_of, listed_links, named_by, records_of, with_links
+from connectors.hubspot_links import Links, with_links
+from connectors.hubspot_records import Row, archived_after, ids_of, listed_links, named_by, records_of
 from connectors.hubspot_streams import (
     ASSOCIATED,
     CONTACT,
-    PROPERTIES,
     SOURCE,
     HubSpotSettings,
     declared_streams,
     modified,
     requested,
+    required,
 )
 from connectors.hubspot_writes import Writer
 from connectors.values import parse_moment
 
 _PUBLIC_ADDRESS: Final = "https://api.hubapi.com"
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ALWAYS: Final = "hs_object_id"  # the id as a property, which every answer has
 _LISTED, _SEARCHED = 100, 200  # the most records of one page of a list, and of a search
 
 
@@ -88,12 +92,12 @@ class HubSpotSession:
         was served, ``archived`` when the list of archived records was last read to its end, where that took more than
         one page.
         """
-        self._require(stream)
+        self._require(stream, required(stream) if stream.name == "tickets" else [])
         began, clock = monotonic(), _NEVER
         before = parse_moment(str(cursor["modified"])) if cursor else _NEVER
         since = _earlier(before, overlap)
         newest = before
-        for records in self._searched(stream, since) if cursor else self._listed(stream):
+        for records in self._served(stream, self._searched(stream, since) if cursor else self._listed(stream)):
             if clock == _NEVER:
                 clock = (self._client.meter.server_time or datetime.now(UTC)) - timedelta(seconds=monotonic() - began)
             newest = max([newest, *map(_version, records)])
@@ -128,22 +132,32 @@ class HubSpotSession:
         """Let go of the connections."""
         self._client.close()
 
-    def _require(self, stream: Stream) -> None:
-        """Raise ``ConfigError`` where tickets lack a property that nps.yaml maps: HubSpot would leave it out unsaid."""
-        wanted = requested_fields(stream.fields, PROPERTIES) if stream.name == "tickets" else []
-        if not wanted:
-            return
-        known = self._client.property_names(f"reading the properties of {stream.name}", stream.name)
-        if absent := [name for name in wanted if name not in known]:
+    def _require(self, stream: Stream, names: Sequence[str]) -> None:
+        """Raise ``ConfigError`` where one of these properties is not there: HubSpot would leave it out unsaid."""
+        known = self._client.property_names(f"reading the properties of {stream.name}", stream.name) if names else ()
+        if absent := [name for name in names if name not in known]:
             raise ConfigError(
-                f"{TITLE} has no {', '.join(absent)} among the properties of {stream.name}; correct "
-                f"sources.{SOURCE}.{stream.name} in nps.yaml."
+                f"{TITLE} has no {', '.join(absent)} among the properties of {stream.name}; correct sources.{SOURCE} "
+                f"in nps.yaml where it names it, else bring it back in {TITLE}."
             )
+
+    def _served(self, stream: Stream, pages: Iterator[list[Record]]) -> Iterator[list[Record]]:
+        """The pages. HubSpot serves an empty property as null; one that no row has at all may have vanished."""
+        unseen = set(required(stream))
+        for records in pages:
+            if unseen:
+                served = set[str]().union(*(json.loads(record.payload).get("properties", ()) for record in records))
+                if _ALWAYS in served:
+                    with suppress(FatalError):  # a server that does not describe them leaves it at what it serves
+                        self._require(stream, sorted(unseen - served))
+                    unseen = set()
+            yield records
 
     def _listed(self, stream: Stream) -> Iterator[list[Record]]:
         doing = f"listing {stream.name}"
         for page in self._pages(stream, archived=False):
-            known = {other: listed_links(page["results"], other, doing) for other in ASSOCIATED.get(stream.name, ())}
+            others = ASSOCIATED.get(stream.name, ())
+            known = {other: listed_links(page["results"], stream.name, other, doing) for other in others}
             yield records_of(self._linked(stream, page["results"], known), doing)
 
     def _archived(
@@ -165,8 +179,10 @@ class HubSpotSession:
 
     def _pages(self, stream: Stream, *, archived: bool) -> Iterator[dict[str, Any]]:
         doing = f"listing {'archived ' if archived else ''}{stream.name}"
-        wanted: dict[str, Any] = {"limit": _LISTED, "properties": requested(stream), "archived": archived}
-        if not archived and stream.name in ASSOCIATED:
+        wanted: dict[str, Any] = {"limit": _LISTED, "properties": requested(stream)}
+        if archived:
+            wanted["archived"] = "true"  # the client would spell True as Python does
+        elif stream.name in ASSOCIATED:
             wanted["associations"] = [*ASSOCIATED[stream.name]]
         after, asked = None, set[str | None]()
         while after not in asked:
@@ -184,29 +200,31 @@ class HubSpotSession:
         """Walk by id rather than by page number.
 
         A search serves no more than 10,000 records by page number, and records that change meanwhile would move others
-        across pages unseen. An id that was passed stays passed, and every request begins a search of its own.
+        across pages unseen. An id that was passed stays passed, and every request begins a search of its own; but where
+        a page is empty and more is to come, the same search goes on.
         """
-        doing, last = f"searching {stream.name}", "0"
+        doing, last, after = f"searching {stream.name}", "0", "0"
         changed = {"propertyName": modified(stream), "operator": "GTE", "value": milliseconds(since)}
         while True:
-            beyond = {"propertyName": "hs_object_id", "operator": "GT", "value": last}
+            beyond = {"propertyName": _ALWAYS, "operator": "GT", "value": last}
             body = {
                 "filterGroups": [{"filters": [changed, beyond]}],
-                "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
+                "sorts": [{"propertyName": _ALWAYS, "direction": "ASCENDING"}],
                 "properties": requested(stream),
                 "limit": _SEARCHED,
+                "after": after,
             }
             page = self._client.records(doing, self._client.search, stream.name, body)
-            ids = [last, *ids_of(page["results"], doing)]
-            more = _following(page) is not None
-            if any(int(one) >= int(other) for one, other in pairwise(ids)) or (more and len(ids) == 1):
+            ids, following = [last, *ids_of(page["results"], doing)], _following(page)
+            stuck = len(ids) == 1 and following == after
+            if stuck or any(int(one) >= int(other) for one, other in pairwise(ids)):
                 raise FatalError(f"{TITLE} broke the order of ids when {doing}; nothing of this pull was kept.")
             yield records_of(self._linked(stream, page["results"], {}), doing)
-            if not more:
+            if following is None:
                 return
-            last = ids[-1]
+            last, after = ids[-1], following if len(ids) == 1 else "0"
 
-    def _linked(self, stream: Stream, rows: list[Row], known: Mapping[str, Mapping[str, list[str]]]) -> list[Row]:
+    def _linked(self, stream: Stream, rows: list[Row], known: Mapping[str, Mapping[str, Links]]) -> list[Row]:
         """The rows with what they are associated with; what is not ``known`` (type -> row id -> ids) is asked for."""
         for other, name in ASSOCIATED.get(stream.name, {}).items():
             links = dict(known.get(other, {}))

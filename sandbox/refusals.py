@@ -11,11 +11,6 @@ from sandbox.web import Refusal
 from sandbox.zendesk import shapes as zendesk
 
 
-def _hubspot_limit(policy: str) -> Refusal:
-    message = f"You have reached your {policy.lower()} limit."
-    return hubspot.refusal(429, message, "RATE_LIMITS", errorType="RATE_LIMIT", policyName=policy)
-
-
 def _zendesk_limit(headers: Mapping[str, str]) -> Refusal:
     body = {"error": "APIRateLimitExceeded", "description": "Number of allowed API requests per minute exceeded"}
     return Refusal(429, body, headers)
@@ -30,8 +25,8 @@ REFUSALS: Mapping[str, Mapping[str, Refusal]] = {
         "expired_session": salesforce.no_session(),
     },
     "hubspot": {
-        "too_many": _hubspot_limit("TEN_SECONDLY_ROLLING"),
-        "daily_limit": _hubspot_limit("DAILY"),
+        "too_many": hubspot.rate_limited("TEN_SECONDLY_ROLLING"),
+        "daily_limit": hubspot.rate_limited("DAILY"),
         "expired_session": hubspot.unauthenticated(),
     },
     "zendesk": {

@@ -54,9 +54,16 @@ def missing_definition_scopes(scopes: Iterable[str]) -> Refusal:
     return refusal(403, ONE_SCOPE_NEEDED, "MISSING_SCOPES", context=context)
 
 
+def rate_limited(policy: str) -> Refusal:
+    """A limit is reached: DAILY, TEN_SECONDLY_ROLLING, or SECONDLY, that of searches."""
+    message = f"You have reached your {policy.lower()} limit."
+    return refusal(429, message, "RATE_LIMITS", errorType="RATE_LIMIT", policyName=policy)
+
+
 def iso(moment: datetime) -> str:
-    """UTC with milliseconds."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+    """UTC, with milliseconds where there are any."""
+    fraction = f".{moment.microsecond // 1000:03}" if moment.microsecond >= 1000 else ""  # noqa: PLR2004
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
 def properties_of(kind: ObjectType, record: Record, asked_for: Iterable[str]) -> dict[str, str | None]:

@@ -1,4 +1,4 @@
-"""What a test can do to the HubSpot account that its API cannot: merge, restore, keep records out of the search index.
+"""What a test can do to the HubSpot account that its API cannot: merge, restore, let search lag, enforce limits.
 
 The endpoints lie under /_sandbox/hubspot/; no real account has them.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
@@ -21,19 +22,32 @@ from sandbox.web import Endpoint, Refusal, json_object
 PREFIX, PATH = "/_sandbox", "/hubspot"
 MALFORMED = Refusal(400, {"error": "The body must be a JSON object."})
 MERGED = "hs_merged_object_ids"
+BEHAVIOUR = ("index_milliseconds", "searches_per_second", "requests_per_interval", "requests_per_day")
 
 
 @dataclass
 class Conditions:
-    """What is so at present: ``merged`` (id -> id of the record it became) and ``unindexed`` ids, unknown to search."""
+    """What is so at present.
+
+    ``merged`` (id -> id of the record it became); ``unindexed`` ids, unknown to search. ``behaviour``: whole numbers by
+    name, 0 for any number: ``index_milliseconds`` until search knows of a change, ``searches_per_second`` (really 5),
+    ``requests_per_interval`` of ten seconds (really 100 to 190), ``requests_per_day``; more requests are refused.
+    """
 
     merged: dict[str, str] = field(default_factory=dict)
     unindexed: frozenset[str] = frozenset()
+    behaviour: dict[str, int] = field(default_factory=lambda: dict.fromkeys(BEHAVIOUR, 0))
 
     def reset(self) -> None:
         """As at the start."""
         self.merged.clear()
         self.unindexed = frozenset()
+        self.behaviour.update(dict.fromkeys(BEHAVIOUR, 0))
+
+    def indexed(self, record: Record, now: datetime) -> bool:
+        """Whether search knows a record as it is."""
+        delay = timedelta(milliseconds=self.behaviour["index_milliseconds"])
+        return record.record_id not in self.unindexed and record.modified <= now - delay
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,7 @@ class Hooks:
             "/merge/{table}/{record_id}/{other}": self._merge,
             "/restore/{table}/{record_id}": self._restore,
             "/unindexed": self._unindexed,
+            "/behaviour": self._behave,
         }
         return [
             Endpoint("POST", PREFIX + PATH + path, _answering(action), open_to_all=True)
@@ -86,6 +101,13 @@ class Hooks:
         self.conditions.unindexed = frozenset((await json_object(request, MALFORMED))["ids"])
         return {}
 
+    async def _behave(self, request: Request) -> dict[str, Any]:
+        given = await json_object(request, MALFORMED)
+        if not given.keys() <= {*BEHAVIOUR} or not all(type(one) is int for one in given.values()):
+            raise Refusal(400, {"error": f"Give whole numbers for some of {', '.join(BEHAVIOUR)}."})
+        self.conditions.behaviour.update(given)
+        return dict(self.conditions.behaviour)
+
     def _record(self, table: str, record_id: str) -> Record:
         record = self.store.find(table, record_id)
         if record is None:
@@ -119,3 +141,7 @@ class HubSpotControl(Control):
     def unindexed(self, *record_ids: str) -> None:
         """Keep records out of what search finds, and only these: its index is behind."""
         self._call("POST", f"{PATH}/unindexed", {"ids": record_ids})
+
+    def behave(self, **names: int) -> None:
+        """Let search lag or limits be enforced: see ``Conditions``."""
+        self._call("POST", f"{PATH}/behaviour", names)

@@ -8,7 +8,7 @@ from itertools import count
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.hubspot.answers import missing_definition_scopes, missing_scopes, refusal, unauthenticated
+from sandbox.hubspot.answers import missing_definition_scopes, missing_scopes, rate_limited, refusal, unauthenticated
 from sandbox.hubspot.associations import Associations
 from sandbox.hubspot.definitions import OBJECT_TYPES, PORTAL_ID
 from sandbox.hubspot.hooks import Conditions, Hooks
@@ -38,6 +38,7 @@ class HubSpot:
         self.store = Store({name: tables.get(name, ()) for name in OBJECT_TYPES}, whole_seconds=False)
         self._interval = Window(PER_INTERVAL, INTERVAL_MILLISECONDS / 1000)
         self._day = Window(PER_DAY, 86_400)
+        self._searches = Window(0, 1)
         self._ids = count(99_000_000_001)
         self._properties = Properties()
         self._conditions = Conditions()
@@ -50,7 +51,8 @@ class HubSpot:
         ]
 
     def authorize(self, request: Request, endpoint: Endpoint) -> None:
-        """A known bearer token with one of the scopes that the endpoint needs."""
+        """A known bearer token with one of the scopes that the endpoint needs, within the limits that are enforced."""
+        self._spend(endpoint)
         scopes = SCOPES.get(request.headers.get("authorization", "").removeprefix("Bearer "))
         if scopes is None:
             raise unauthenticated()
@@ -58,18 +60,35 @@ class HubSpot:
             of_definitions = endpoint.path.startswith("/crm/v3/properties")
             raise (missing_definition_scopes if of_definitions else missing_scopes)(endpoint.needs)
 
-    def headers(self, endpoint: Endpoint) -> Mapping[str, str]:
-        """Rate headers; search answers have none."""
+    def _spend(self, endpoint: Endpoint) -> None:
+        enforced = self._conditions.behaviour
+        self._interval.most = enforced["requests_per_interval"] or PER_INTERVAL
+        self._day.most = enforced["requests_per_day"] or PER_DAY
+        self._searches.most = enforced["searches_per_second"]
         self._interval.spend()
         self._day.spend()
+        limits = [("DAILY", self._day, enforced["requests_per_day"])]
+        limits += [("TEN_SECONDLY_ROLLING", self._interval, enforced["requests_per_interval"])]
         if endpoint.path.endswith("/search"):
+            self._searches.spend()
+            limits += [("SECONDLY", self._searches, enforced["searches_per_second"])]
+        for policy, window, is_enforced in limits:
+            if is_enforced and window.used > window.most:
+                raise rate_limited(policy)
+
+    def headers(self, endpoint: Endpoint) -> Mapping[str, str]:
+        """Rate headers; search answers have none. A limit that is not enforced never says that nothing is left."""
+        if endpoint.path.endswith("/search") or endpoint.open_to_all:
             return {}
+        enforced = self._conditions.behaviour
         return {
             "X-HubSpot-RateLimit-Daily": str(self._day.most),
-            "X-HubSpot-RateLimit-Daily-Remaining": str(self._day.remaining),
+            "X-HubSpot-RateLimit-Daily-Remaining": str(self._day.remaining or int(not enforced["requests_per_day"])),
             "X-HubSpot-RateLimit-Interval-Milliseconds": str(INTERVAL_MILLISECONDS),
             "X-HubSpot-RateLimit-Max": str(self._interval.most),
-            "X-HubSpot-RateLimit-Remaining": str(self._interval.remaining),
+            "X-HubSpot-RateLimit-Remaining": str(
+                self._interval.remaining or int(not enforced["requests_per_interval"])
+            ),
         }
 
     def unknown(self, request: Request, status: int) -> Refusal:
@@ -82,6 +101,7 @@ class HubSpot:
         """Records, definitions, conditions and limits as at the start."""
         self._interval.reset()
         self._day.reset()
+        self._searches.reset()
         self.store.reset()
         self._properties.reset()
         self._conditions.reset()

@@ -45,6 +45,8 @@ def test_only_default_properties_come_unasked(hubspot_client: Any) -> None:
 def test_values_are_text_or_null_and_unknown_properties_are_ignored(hubspot_client: Any) -> None:
     api = hubspot_client.crm.objects.feedback_submissions.basic_api
     page = api.get_page(limit=100, properties=[*FEEDBACK, "no_such_property"]).to_dict()["results"]
+    assert {"no_such_property" in one["properties"] for one in page} == {False}
+    assert {"hs_content" in one["properties"] for one in page} == {True}
     values = [value for one in page for value in one["properties"].values()]
     assert {type(value) for value in values} == {str, type(None)}
     assert {one["properties"]["hs_survey_type"] for one in page} == {"NPS", "CSAT"}
