@@ -10,8 +10,10 @@ from typing import Any, Literal, Protocol
 Role = Literal["response", "invitation", "person", "account", "event", "reference"]
 Mode = Literal["incremental", "full", "reconcile", "file"]
 Kind = Literal["number", "text", "date", "datetime"]
-# Where the next pull resumes: each value is ISO 8601 text or Unix seconds, and none is later than what was served.
+# Where the next pull resumes: each value is ISO 8601 text or Unix seconds, none later than what was served, or text
+# that begins with PLACE: a place in a list.
 Cursor = Mapping[str, str | int]
+PLACE = "@"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,8 @@ class Stream:
     ``constants`` are the values of conformed fields where the payload has none. ``written`` are the fields of this
     record that sync-back writes and therefore observes: name of the field at its destination -> JSON path. Staging is
     generated from all three, so a new stream needs no SQL. Records of the role ``reference`` are what other records
-    point to, such as the questions of a survey.
+    point to, such as the questions of a survey. ``append_only``: the source never changes or deletes a record of it, so
+    that reading all of it anew finds nothing and is not done by schedule.
     """
 
     source: str
@@ -32,6 +35,7 @@ class Stream:
     fields: Mapping[str, str]
     constants: Mapping[str, str] = field(default_factory=dict)
     written: Mapping[str, str] = field(default_factory=dict)
+    append_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +142,8 @@ class Session(Protocol):
     def pull(self, stream: Stream, cursor: Cursor, overlap: timedelta) -> Iterator[Page]:
         """Serve what changed since the cursor, and again what changed in the ``overlap`` before it.
 
-        An empty cursor asks for everything. Only a page after which nothing is missing carries a cursor. Raises
+        An empty cursor asks for everything. A page carries a cursor only where a pull from it on misses nothing, so the
+        last one does, and any page of a source that serves in an order. Raises
         ``ExpiredCursorError`` where the source has forgotten what was deleted since the cursor.
         """
 

@@ -16,7 +16,7 @@ from time import monotonic
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from connectors.base import Change, Cursor, Kind, Login, Page, Record, Stream, Target, WriteResult
+from connectors.base import PLACE, Change, Cursor, Kind, Login, Page, Record, Stream, Target, WriteResult
 from connectors.config import choose_login
 from connectors.errors import ConfigError, FatalError, RetryableError
 from connectors.hubspot_client import ADDRESS, TITLE, TOKEN, Client, milliseconds
@@ -37,6 +37,7 @@ from connectors.values import parse_moment
 
 _PUBLIC_ADDRESS: Final = "https://api.hubapi.com"
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_Walked = tuple[list[Record], str]  # the records of a page, and the last id
 _ALWAYS: Final = "hs_object_id"  # the id as a property, which every answer has
 _LISTED, _SEARCHED = 100, 200  # the most records of one page of a list, and of a search
 
@@ -90,24 +91,28 @@ class HubSpotSession:
         A record that changes while the pull runs is served in one of its versions; its change is later than the
         cursor, which stays behind the server's clock at the start. The cursor: ``modified`` is the latest change that
         was served, ``archived`` when the list of archived records was last read to its end, where that took more than
-        one page.
+        one page. On the way it has ``walked``, the last id, and ``begun``, when this walk by id began: a pull that is
+        cut off goes on by a search beyond that id, and its cursor then stays behind that moment.
         """
         self._require(stream, required(stream) if stream.name == "tickets" else [])
-        began, clock = monotonic(), _NEVER
+        began, clock = monotonic(), parse_moment(str(cursor["begun"])) if "begun" in cursor else _NEVER
         before = parse_moment(str(cursor["modified"])) if cursor else _NEVER
         since = _earlier(before, overlap)
-        newest = before
-        for records in self._served(stream, self._searched(stream, since) if cursor else self._listed(stream)):
+        beyond = str(cursor.get("walked", f"{PLACE}0")).removeprefix(PLACE)
+        newest = max(before, clock)
+        pages = self._searched(stream, since, beyond) if cursor else self._listed(stream)
+        for records, last in self._served(stream, pages):
             if clock == _NEVER:
                 clock = (self._client.meter.server_time or datetime.now(UTC)) - timedelta(seconds=monotonic() - began)
             newest = max([newest, *map(_version, records)])
-            yield self._page(records)
+            walk = {"modified": _text(before), "begun": _text(clock), "walked": f"{PLACE}{last}"}
+            yield self._page(records, {**cursor, **walk} if records and last else {})
         last_read = parse_moment(str(cursor["archived"])) if "archived" in cursor else None
         archived = yield from self._archived(
             stream, min(since, _earlier(last_read or since, overlap)), last_read, clock
         )
         reached = {"modified": max(before, min(newest, clock)), **({"archived": archived} if archived else {})}
-        named = {name: at.isoformat(timespec="milliseconds") for name, at in reached.items()}
+        named = {name: _text(at) for name, at in reached.items()}
         yield self._page((), named if newest > _NEVER else {})
 
     def count(self, stream: Stream) -> int | None:  # noqa: ARG002
@@ -141,24 +146,26 @@ class HubSpotSession:
                 f"in nps.yaml where it names it, else bring it back in {TITLE}."
             )
 
-    def _served(self, stream: Stream, pages: Iterator[list[Record]]) -> Iterator[list[Record]]:
+    def _served(self, stream: Stream, pages: Iterator[_Walked]) -> Iterator[_Walked]:
         """The pages. HubSpot serves an empty property as null; one that no row has at all may have vanished."""
         unseen = set(required(stream))
-        for records in pages:
+        for records, last in pages:
             if unseen:
                 served = set[str]().union(*(json.loads(record.payload).get("properties", ()) for record in records))
                 if _ALWAYS in served:
                     with suppress(FatalError):  # a server that does not describe them leaves it at what it serves
                         self._require(stream, sorted(unseen - served))
                     unseen = set()
-            yield records
+            yield records, last
 
-    def _listed(self, stream: Stream) -> Iterator[list[Record]]:
-        doing = f"listing {stream.name}"
+    def _listed(self, stream: Stream) -> Iterator[_Walked]:
+        """The records of each page and their last id; none where they do not go by id."""
+        doing, ids, others = f"listing {stream.name}", ["0"], ASSOCIATED.get(stream.name, ())
         for page in self._pages(stream, archived=False):
-            others = ASSOCIATED.get(stream.name, ())
+            ids = [*ids[-1:], *ids_of(page["results"], doing)] if ids else []
+            ids = ids if all(int(one) < int(other) for one, other in pairwise(ids)) else []
             known = {other: listed_links(page["results"], stream.name, other, doing) for other in others}
-            yield records_of(self._linked(stream, page["results"], known), doing)
+            yield records_of(self._linked(stream, page["results"], known), doing), ids[-1] if ids else ""
 
     def _archived(
         self, stream: Stream, since: datetime, last_read: datetime | None, clock: datetime
@@ -194,16 +201,16 @@ class HubSpotSession:
             after = _following(page)
             if after is None:
                 return
-        raise FatalError(f"{TITLE} served the same page again when {doing}; nothing of this pull was kept.")
+        raise FatalError(f"{TITLE} served the same page again when {doing}; this page was not kept.")
 
-    def _searched(self, stream: Stream, since: datetime) -> Iterator[list[Record]]:
-        """Walk by id rather than by page number.
+    def _searched(self, stream: Stream, since: datetime, last: str) -> Iterator[_Walked]:
+        """Walk by id, beyond a last one, rather than by page number; the records of each page and their last id.
 
         A search serves no more than 10,000 records by page number, and records that change meanwhile would move others
         across pages unseen. An id that was passed stays passed, and every request begins a search of its own; but where
         a page is empty and more is to come, the same search goes on.
         """
-        doing, last, after = f"searching {stream.name}", "0", "0"
+        doing, after = f"searching {stream.name}", "0"
         changed = {"propertyName": modified(stream), "operator": "GTE", "value": milliseconds(since)}
         while True:
             beyond = {"propertyName": _ALWAYS, "operator": "GT", "value": last}
@@ -212,17 +219,17 @@ class HubSpotSession:
                 "sorts": [{"propertyName": _ALWAYS, "direction": "ASCENDING"}],
                 "properties": requested(stream),
                 "limit": _SEARCHED,
-                "after": after,
+                "after": after,  # HubSpot's specification demands it
             }
             page = self._client.records(doing, self._client.search, stream.name, body)
             ids, following = [last, *ids_of(page["results"], doing)], _following(page)
-            stuck = len(ids) == 1 and following == after
-            if stuck or any(int(one) >= int(other) for one, other in pairwise(ids)):
-                raise FatalError(f"{TITLE} broke the order of ids when {doing}; nothing of this pull was kept.")
-            yield records_of(self._linked(stream, page["results"], {}), doing)
+            is_empty = len(ids) == 1
+            if (is_empty and following == after) or any(int(one) >= int(other) for one, other in pairwise(ids)):
+                raise FatalError(f"{TITLE} broke the order of ids when {doing}; this page was not kept.")
+            last, after = ids[-1], following if is_empty and following is not None else "0"
+            yield records_of(self._linked(stream, page["results"], {}), doing), last
             if following is None:
                 return
-            last, after = ids[-1], following if len(ids) == 1 else "0"
 
     def _linked(self, stream: Stream, rows: list[Row], known: Mapping[str, Mapping[str, Links]]) -> list[Row]:
         """The rows with what they are associated with; what is not ``known`` (type -> row id -> ids) is asked for."""
@@ -242,6 +249,10 @@ def _earlier(moment: datetime, overlap: timedelta) -> datetime:
     return moment - min(overlap, moment - _NEVER)
 
 
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds")
+
+
 def _version(record: Record) -> datetime:
     return record.source_version or _NEVER
 
@@ -251,7 +262,7 @@ def _following(page: Mapping[str, Any]) -> str | None:
         following = (page.get("paging") or {}).get("next")
         return None if following is None else str(following["after"])
     except (AttributeError, KeyError, TypeError):
-        raise FatalError(f"{TITLE} did not say where its pages go on; nothing of this pull was kept.") from None
+        raise FatalError(f"{TITLE} did not say where its pages go on; this page was not kept.") from None
 
 
 CONNECTOR: Final = HubSpotConnector()

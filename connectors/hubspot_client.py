@@ -90,7 +90,7 @@ class Client:
         pending, asked = [{"id": one} for one in ids], list[dict[str, str]]()
         while pending:
             if any(one in asked for one in pending):
-                raise FatalError(f"{TITLE} served the same page again when {doing}; nothing of this pull was kept.")
+                raise FatalError(f"{TITLE} served the same page again when {doing}; this page was not kept.")
             asked += pending
             body = {"inputs": pending}
             rows = self._whole(

@@ -12,7 +12,7 @@ from connectors.base import Record
 from connectors.errors import FatalError
 from connectors.hubspot_client import TITLE
 from connectors.hubspot_links import Links, is_primary_by_name, links_of
-from connectors.hubspot_streams import MERGED
+from connectors.hubspot_streams import MERGED, MERGED_INTO
 from connectors.values import parse_moment
 
 Row = dict[str, Any]
@@ -68,7 +68,7 @@ def _merged_into(row: Row) -> list[Record]:
     kept = str(int(row["id"]))
     gone = [str(int(one)) for one in str(row["properties"].get(MERGED) or "").split(";") if one.strip()]
     return [
-        Record(one, http.compact({"id": one, "archived": True, "mergedInto": kept}), _at(row), is_deleted=True)
+        Record(one, http.compact({"id": one, "archived": True, MERGED_INTO: kept}), _at(row), is_deleted=True)
         for one in dict.fromkeys(gone)
         if one != kept
     ]

@@ -16,6 +16,7 @@ from connectors.hubspot_writes import BATCH
 SOURCE: Final = "hubspot"
 PROPERTIES: Final = "$.properties."
 MERGED: Final = "hs_merged_object_ids"
+MERGED_INTO: Final = "mergedInto"  # not HubSpot's word: ours, in the delete of a record that was merged away
 
 PropertyName = Annotated[str, Field(pattern="^[A-Za-z][A-Za-z0-9_]*$")]
 
@@ -91,6 +92,12 @@ def _linked(name: str) -> dict[str, str]:
     return {_LINK[other]: f"$.associations.{other}.results[0].id" for other in ASSOCIATED.get(name, ())}
 
 
+def _merging(stream: Stream) -> Stream:
+    """A stream of records that people merge: the one that is left lists the others, whose deletes name it."""
+    merges = {"merged_ids": PROPERTIES + MERGED, "merged_into": f"$.{MERGED_INTO}"}
+    return replace(stream, fields={**stream.fields, **merges})
+
+
 _SCALE: Final = {"scale_min": "0", "scale_max": "10"}
 _FEEDBACK: Final = _stream(
     "feedback_submissions",
@@ -104,29 +111,33 @@ _FEEDBACK: Final = _stream(
     metric="hs_survey_type",
     email="hs_contact_email_rollup",
 )
-_CONTACTS: Final = _stream(
-    "contacts",
-    "person",
-    {"account_stream": "companies", "cross_reference_to": "salesforce.Contact"},
-    email="email",
-    first_name="firstname",
-    last_name="lastname",
-    cross_reference="salesforcecontactid",
+_CONTACTS: Final = _merging(
+    _stream(
+        "contacts",
+        "person",
+        {"account_stream": "companies", "cross_reference_to": "salesforce.Contact"},
+        email="email",
+        first_name="firstname",
+        last_name="lastname",
+        cross_reference="salesforcecontactid",
+    )
 )
-_COMPANIES: Final = _stream(
-    "companies",
-    "account",
-    {"cross_reference_to": "salesforce.Account"},
-    name="name",
-    domain="domain",
-    cross_reference="salesforceaccountid",
+_COMPANIES: Final = _merging(
+    _stream(
+        "companies",
+        "account",
+        {"cross_reference_to": "salesforce.Account"},
+        name="name",
+        domain="domain",
+        cross_reference="salesforceaccountid",
+    )
 )
 _DEALS: Final = Stream(SOURCE, "deals", "event", {})
 # What is asked for besides the mapped properties.
 BESIDES: Final[Mapping[str, tuple[str, ...]]] = {
     "feedback_submissions": ("hs_contact_id",),
-    "contacts": ("associatedcompanyid", MERGED),
-    "companies": (MERGED,),
+    "contacts": ("associatedcompanyid",),
+    "companies": (),
     "tickets": (
         "createdate", "closed_date", "hs_pipeline", "hs_pipeline_stage", "hs_ticket_category", "hs_ticket_priority",
         "source_type", MERGED,
@@ -136,8 +147,8 @@ BESIDES: Final[Mapping[str, tuple[str, ...]]] = {
         MERGED,
     ),
 }  # fmt: skip
-# Properties that not every account has: an integration makes them, or a plan.
-_NOT_EVERYWHERE: Final = ("salesforcecontactid", "salesforceaccountid", "hs_contact_email_rollup")
+# Properties that not every account has: an integration makes them, a plan, a merge.
+_NOT_EVERYWHERE: Final = ("salesforcecontactid", "salesforceaccountid", "hs_contact_email_rollup", MERGED)
 _KINDS: Final[Mapping[str, Kind]] = {"score": "number", "category": "text", "responded_at": "datetime"}
 CONTACT: Final = Target("contact", "contacts", PROPERTIES + "{field}", BATCH, _KINDS)
 

@@ -15,12 +15,13 @@ from typing import Any, Final
 from connectors import http
 from connectors.base import Change, Cursor, Kind, Page, Record, Stream, Target, WriteResult
 from connectors.config import choose_login
-from connectors.errors import ConfigError, InDoubtError
+from connectors.errors import ConfigError, FatalError, InDoubtError, RetryableError
 from connectors.salesforce_bulk import NotForBulkError, bulk_rows
-from connectors.salesforce_deleted import Deletions, deletions
+from connectors.salesforce_deleted import MARGIN, Deletions, deletions
 from connectors.salesforce_describe import CHANGED, DELETED, Asked, Catalog
 from connectors.salesforce_login import ADDRESSES, JWT, LOGINS, TITLE, Lost, Refused, SalesforceClient
-from connectors.salesforce_query import ATTRIBUTES, RECORD_ID, Reader, one_of, unusable, without_attributes
+from connectors.salesforce_query import RECORD_ID, Reader, one_of, unusable
+from connectors.salesforce_rows import ATTRIBUTES, row_of_rest
 from connectors.salesforce_streams import BATCH, CONTACT, TARGET, SalesforceSettings, declared_streams
 from connectors.values import field_text, moment_text, parse_moment
 
@@ -28,6 +29,7 @@ CURSOR: Final = "system_modstamp"
 GONE: Final = "deletions_known"  # every deletion before is landed
 DELETIONS_AGE: Final = timedelta(days=1)  # their log reaches back 15 days; until then a quiet cursor stays as it is
 EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)  # before any record
+ROW_LOCKED: Final = "UNABLE_TO_LOCK_ROW"  # somebody else writes to the record or its account: it was not written
 SHORT_ID: Final = 15  # the three characters after it only repeat which letters are upper case
 
 
@@ -74,6 +76,9 @@ class SalesforceSession:
     def pull(self, stream: Stream, cursor: Cursor, overlap: timedelta) -> Iterator[Page]:
         """Serve records in the order of their last change, deleted ones included; in no order where they are many.
 
+        In that order a page says how far the pull has come, by what had changed well before it began: a record that is
+        changed meanwhile may stand in its old place with its new time. Of deletions only the last page says so.
+
         The log of deletions comes first: what is deleted while the rest is read is served by that, or by the next pull.
         """
         asked = self._catalog.asked(stream)
@@ -88,16 +93,19 @@ class SalesforceSession:
             before = EVER
             total = self._reader.count(asked.name)
             clock = self._meter.server_time
-            known, gone = EVER, Deletions({}, clock or EVER)
+            gone = Deletions({}, clock or EVER)
+            known = gone.covered
             batches = self._rows(asked, "", total)
-        newest = before
-        for rows in batches:
+        newest = come = before
+        for rows, in_order in batches:
             records = [_record(asked, row) for row in rows]
-            newest = max([newest, *(record.source_version for record in records if record.source_version)])
+            changed = [record.source_version for record in records if record.source_version]
+            newest = max([newest, *changed])
             clock = clock or self._meter.server_time or newest
+            come = max([come, *(moment for moment in changed if moment < clock - MARGIN)])
             for record in records:
                 gone.at.pop(record.record_id, None)
-            yield self._page(records)
+            yield self._page(records, _cursor(asked, come, known) if in_order and come > before else None)
         purged = False
         for records in self._not_served(asked, gone):
             purged = True
@@ -107,8 +115,7 @@ class SalesforceSession:
             yield self._page([])
             return
         moved = reached > before or purged or gone.covered - known > DELETIONS_AGE
-        deletions_known = {GONE: moment_text(gone.covered if moved else known)} if asked.logged else {}
-        yield self._page([], {CURSOR: moment_text(reached)} | deletions_known)
+        yield self._page([], _cursor(asked, reached, gone.covered if moved else known))
 
     def count(self, stream: Stream) -> int | None:
         """How many records Salesforce counts that are not deleted."""
@@ -119,14 +126,21 @@ class SalesforceSession:
         return record_ids
 
     def push(self, target: Target, changes: Sequence[Change]) -> Sequence[WriteResult]:
-        """Update records by id in one request; a refused row leaves the others alone."""
-        rows = [_row(target.stream, change) for change in changes]
-        columns = sorted({name for change in changes for name in change.values})
-        results = http.retried(lambda: self._write(target.stream, rows, columns))
-        if not isinstance(results, list) or len(results) != len(changes):
-            raise _in_doubt(target.stream)
-        written_at = self._meter.server_time
-        return [_outcome(target, change, row, written_at) for change, row in zip(changes, results, strict=True)]
+        """Update records by id in one request; a refused row leaves the others alone, a locked one is sent again."""
+        results: dict[str, WriteResult] = {}
+
+        def attempt() -> None:
+            left = [change for change in changes if change.op_id not in results or _locked(results[change.op_id])]
+            results.update({result.op_id: result for result in self._written(target, left)})
+            if any(map(_locked, results.values())):
+                raise RetryableError(f"{TITLE} locks records of {target.stream}.")
+
+        try:
+            http.retried(attempt)
+        except (ConfigError, FatalError, RetryableError):
+            if not results:
+                raise  # else what was refused as locked is told so: the rest is written
+        return [results[change.op_id] for change in changes]
 
     def read_back(
         self, target: Target, record_ids: Sequence[str], fields: Mapping[str, Kind]
@@ -154,8 +168,8 @@ class SalesforceSession:
             return Deletions({}, known)
         return deletions(self._reader, asked.name, known, overlap, self._meter.server_time or datetime.now(UTC))
 
-    def _rows(self, asked: Asked, since: str, total: int | None) -> Iterator[list[dict[str, Any]]]:
-        """The rows of an object, page by page; ``total`` is how many there are, None where the first page tells."""
+    def _rows(self, asked: Asked, since: str, total: int | None) -> Iterator[tuple[list[dict[str, Any]], bool]]:
+        """The rows of an object, page by page, and whether they are in order; ``total`` None: the first page tells."""
         ordered = f"{since}ORDER BY {CHANGED}, Id"
         pages = self._reader.pages(asked.name, asked.columns, ordered, deleted=True)
         if total is None:
@@ -163,22 +177,32 @@ class SalesforceSession:
             total, pages = first.total, chain([first], pages)
         if total > self._bulk_above:
             try:
-                yield from bulk_rows(self._reader, asked, since)
+                yield from ((rows, False) for rows in bulk_rows(self._reader, asked, since))
             except NotForBulkError:  # it is said before any row is served
                 pass
             else:
                 return
         for page in pages:
-            yield [without_attributes(row) for row in page.rows]
+            yield [row_of_rest(asked, row) for row in page.rows], True
 
     def _not_served(self, asked: Asked, gone: Deletions) -> Iterator[list[Record]]:
         """What was deleted but not served: as it is now where Salesforce has it still, else as deleted."""
         ids = list(gone.at)
         for chunk in (ids[start : start + BATCH] for start in range(0, len(ids), BATCH)):
             pages = self._reader.pages(asked.name, asked.columns, one_of(chunk), deleted=True)
-            found = [_record(asked, without_attributes(row)) for page in pages for row in page.rows]
+            found = [_record(asked, row_of_rest(asked, row)) for page in pages for row in page.rows]
             there = {record.record_id for record in found}
             yield [*found, *(_purged(asked, one, gone.at[one]) for one in chunk if one not in there)]
+
+    def _written(self, target: Target, changes: Sequence[Change]) -> list[WriteResult]:
+        """What became of each change of one request."""
+        rows = [_row(target.stream, change) for change in changes]
+        columns = sorted({name for change in changes for name in change.values})
+        results = self._write(target.stream, rows, columns)
+        if not isinstance(results, list) or len(results) != len(changes):
+            raise _in_doubt(target.stream)
+        written_at = self._meter.server_time
+        return [_outcome(target, change, row, written_at) for change, row in zip(changes, results, strict=True)]
 
     def _write(self, name: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Any:
         """One attempt, which is repeated only where nothing was applied."""
@@ -194,8 +218,12 @@ class SalesforceSession:
         raise _in_doubt(name)
 
 
+def _cursor(asked: Asked, reached: datetime, known: datetime) -> Cursor:
+    return {CURSOR: moment_text(reached)} | ({GONE: moment_text(known)} if asked.logged else {})
+
+
 def _record(asked: Asked, row: Mapping[str, Any]) -> Record:
-    deleted = row[DELETED] if DELETED in asked.kinds else False
+    deleted = row.get(DELETED) if DELETED in asked.kinds else False
     try:
         changed = parse_moment(row[CHANGED])
     except (TypeError, ValueError):
@@ -226,6 +254,10 @@ def _outcome(target: Target, change: Change, row: Any, written_at: datetime | No
         case {"success": False, "errors": [{"statusCode": str(code)}, *_]}:
             return WriteResult(change.op_id, code, written_at)
     raise _in_doubt(target.stream)
+
+
+def _locked(result: WriteResult) -> bool:
+    return result.error_code == ROW_LOCKED
 
 
 def _in_doubt(name: str) -> InDoubtError:

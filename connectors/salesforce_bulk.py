@@ -11,32 +11,33 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from time import sleep
 from typing import Any, Final
 
 from connectors import http
 from connectors.errors import ConnectorError, RetryableError
 from connectors.salesforce_describe import Asked
-from connectors.salesforce_login import API_VERSION, TITLE
-from connectors.salesforce_query import ATTRIBUTES, Reader, begins_again, select, short
+from connectors.salesforce_login import REFUSALS, TITLE, Refused
+from connectors.salesforce_query import Meaning, Reader, begins_again, by_code, select, short
+from connectors.salesforce_rows import row_of_csv
 
 JOBS: Final = "jobs/query"
 PAGE: Final = 20_000  # rows; one page is in memory
 FIRST_WAIT, LONGEST_WAIT, PATIENCE = 1.0, 30.0, 4 * 3600.0
-AT_WORK: Final = ("UploadComplete", "InProgress")
+AT_WORK: Final = ("Open", "UploadComplete", "InProgress")
 COMPLETE: Final = "JobComplete"
-NOT_FOR_BULK: Final = ("INVALIDENTITY", "FEATURENOTENABLED", "FUNCTIONALITY_NOT_ENABLED", "API_DISABLED_FOR_ORG")
+NO_CELL: Final = ("address", "location", "base64")  # types of fields that a query job must not select
+REFUSED: Final = (400, 403, 404, 405)
 NO_LOCATOR: Final = ("", "null")
 LONGEST_CELL: Final = 1_000_000  # a long text area of Salesforce has 131,072 characters
 FAILURE_CODE: Final = re.compile(r"[A-Za-z_ ]{1,60}(?=:|$)")
 
 
 class NotForBulkError(ConnectorError):
-    """The Bulk API does not offer this object, or not to this user: it has to be read by REST."""
+    """The Bulk API does not offer this object or these fields, or no more jobs today: it has to be read by REST."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,11 @@ def bulk_rows(reader: Reader, asked: Asked, rest: str) -> Iterator[list[dict[str
         rest: What follows the object's name in the query.
 
     Raises:
-        NotForBulkError: The object is not offered there; nothing was served.
+        NotForBulkError: There is no job for this; nothing was served.
         RetryableError: The job failed, was aborted or vanished, or its pages are not all of it.
     """
+    if not set(NO_CELL).isdisjoint(asked.kinds.values()):
+        raise _not_for_bulk(asked.name)
     body = {
         "operation": "queryAll",
         "query": select(asked.name, asked.columns, rest),
@@ -66,24 +69,37 @@ def bulk_rows(reader: Reader, asked: Asked, rest: str) -> Iterator[list[dict[str
         "columnDelimiter": "COMMA",
         "lineEnding": "LF",
     }
-    refusals = dict.fromkeys(NOT_FOR_BULK, NotForBulkError(f"{TITLE} does not offer {asked.name} to the Bulk API."))
-    job = reader.request(asked.name, "POST", JOBS, _job, refusals, json=body)["id"]
+    job = reader.request(asked.name, "POST", JOBS, _job, _no_job(asked.name), json=body)["id"]
     done = False
     try:
         total = _completed(reader, asked.name, job)
         done = True
-        yield from _pages(reader, asked, job, total)
+        if total != 0:  # the Guide does not say what the results of nothing look like
+            yield from _pages(reader, asked, job, total)
     finally:
         _discard(reader, asked.name, job, done=done)
 
 
-def _completed(reader: Reader, name: str, job: str) -> int:
-    """Wait until the job is done; the number of its rows."""
+def _not_for_bulk(name: str) -> NotForBulkError:
+    return NotForBulkError(f"{TITLE} does not offer {name} to the Bulk API.")
+
+
+def _no_job(name: str) -> Meaning:
+    """What it means that there is no job to be had: unless it is wrong by REST too, REST will tell what is wrong."""
+
+    def meaning(refused: Refused) -> ConnectorError | None:
+        return _not_for_bulk(name) if refused.status in REFUSED and refused.code not in REFUSALS else None
+
+    return meaning
+
+
+def _completed(reader: Reader, name: str, job: str) -> int | None:
+    """Wait until the job is done; the number of its rows, None where it does not say."""
     wait, waited = FIRST_WAIT, 0.0
     while waited < PATIENCE:
         said = reader.request(name, "GET", f"{JOBS}/{job}", _job, _vanished(name))
         if said["state"] == COMPLETE:
-            return int(said["numberRecordsProcessed"])
+            return _rows_of(said)
         if said["state"] not in AT_WORK:
             raise _failed(name, said)
         sleep(wait)
@@ -92,18 +108,19 @@ def _completed(reader: Reader, name: str, job: str) -> int:
     raise RetryableError(f"{TITLE} did not finish the bulk query of {name} in four hours; run again later.")
 
 
-def _pages(reader: Reader, asked: Asked, job: str, total: int) -> Iterator[list[dict[str, Any]]]:
+def _pages(reader: Reader, asked: Asked, job: str, total: int | None) -> Iterator[list[dict[str, Any]]]:
     served, locator, begun = 0, "", set[str]()
     while True:
         params: dict[str, str | int] = {"maxRecords": PAGE} | ({"locator": locator} if locator else {})
         path = f"{JOBS}/{job}/results"
         results = reader.request(
-            asked.name, "GET", path, lambda answer: _results(answer, asked), _vanished(asked.name), params=params
+            asked.name, "GET", path, lambda answer: _results(answer, asked, total), _vanished(asked.name), params=params
         )
         served, locator = served + len(results.rows), results.locator
         more = locator not in NO_LOCATOR
-        if served > total or (not results.rows if more else served < total) or begins_again(results.rows, begun):
-            raise short(asked.name, served, total)
+        of = served if total is None else total
+        if served > of or (not results.rows if more else served < of) or begins_again(results.rows, begun):
+            raise short(asked.name, served, of)
         yield results.rows
         if not more:
             return
@@ -118,10 +135,10 @@ def _discard(reader: Reader, name: str, job: str, *, done: bool) -> None:
         reader.request(name, "DELETE", f"{JOBS}/{job}", lambda _: None)
 
 
-def _vanished(name: str) -> Mapping[str, ConnectorError]:
+def _vanished(name: str) -> Meaning:
     """What it means that there is no such job: asking again at once will not bring it back."""
     lost = RetryableError(f"{TITLE} has lost the bulk query of {name}; run again.", http.LONGEST_ASKED + 1)
-    return {"NOT_FOUND": lost}
+    return by_code(NOT_FOUND=lost)
 
 
 def _failed(name: str, said: Mapping[str, Any]) -> RetryableError:
@@ -137,60 +154,33 @@ def _job(answer: http.Answer) -> dict[str, Any]:
     """A job's state; raises ``ValueError`` for anything else."""
     said = answer.said()
     match said:
-        case {"id": str(job), "state": str(state)} if job.isalnum():
-            if state == COMPLETE and not isinstance(said.get("numberRecordsProcessed"), int):
-                raise ValueError
+        case {"id": str(job), "state": str()} if job.isalnum():
+            _rows_of(said)
             return said
     raise ValueError
 
 
-def _results(answer: http.Answer, asked: Asked) -> Results:
-    """A page out of the bytes of its CSV; raises ``ValueError`` where it is cut off or something else."""
+def _rows_of(said: Mapping[str, Any]) -> int | None:
+    number = said.get("numberRecordsProcessed")
+    return None if number is None else int(number)
+
+
+def _results(answer: http.Answer, asked: Asked, total: int | None) -> Results:
+    """A page out of the bytes of its CSV; raises ``ValueError`` where it is cut off or something else.
+
+    Where neither the page nor the job (``total``) counts the rows, nothing tells a whole page from the half of it.
+    """
     headers = {name.lower(): value for name, value in answer.headers.items()}
+    counted = headers.get("sforce-numberofrecords")
     csv.field_size_limit(max(LONGEST_CELL, csv.field_size_limit()))
-    lines = csv.reader(io.TextIOWrapper(io.BytesIO(answer.body), "utf-8", newline=""), strict=True)
+    lines = csv.reader(io.TextIOWrapper(io.BytesIO(answer.body), "utf-8-sig", newline=""), strict=True)
     try:
         columns = next(lines, [])
         if sorted(columns) != sorted(asked.columns):
             raise ValueError
-        rows = [_row(asked, columns, cells) for cells in lines]
-    except (csv.Error, InvalidOperation, KeyError):
+        rows = [row_of_csv(asked, dict(zip(columns, cells, strict=True))) for cells in lines]
+    except csv.Error:
         raise ValueError from None
-    if len(rows) != int(headers.get("sforce-numberofrecords", "")):
+    if (counted is None and total is None) or (counted is not None and len(rows) != int(counted)):
         raise ValueError
     return Results(rows, headers.get("sforce-locator", ""))
-
-
-def _row(asked: Asked, columns: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
-    """A row as REST serves it: texts become values, columns of related records are nested."""
-    texts = dict(zip(columns, cells, strict=True))
-    url = f"/services/data/v{API_VERSION}/sobjects/{asked.name}/{texts['Id']}"
-    row: dict[str, Any] = {ATTRIBUTES: {"type": asked.name, "url": url}}
-    for column, kind in asked.kinds.items():
-        relationship, _, name = column.rpartition(".")
-        value = _value(kind, texts[column])
-        if not relationship:
-            row[column] = value
-        else:
-            row[relationship] = _related(row.get(relationship), name, value)
-    return row
-
-
-def _related(before: dict[str, Any] | None, name: str, value: Any) -> dict[str, Any] | None:
-    """REST serves null where nothing is related; here that is known by nothing of it being filled."""
-    return before if before is None and value is None else {**(before or {}), name: value}
-
-
-def _value(kind: str, text: str) -> Any:
-    if text == "":
-        return None
-    match kind:
-        case "boolean":
-            return {"true": True, "false": False}[text.lower()]
-        case "int" | "long":
-            return int(Decimal(text))
-        case "double" | "currency" | "percent":
-            return float(Decimal(text))
-        case "datetime":
-            return re.sub("Z$", "+0000", text)
-    return text

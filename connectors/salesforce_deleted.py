@@ -14,7 +14,7 @@ from typing import Final
 from connectors import http
 from connectors.errors import ExpiredCursorError
 from connectors.salesforce_login import TITLE
-from connectors.salesforce_query import RECORD_ID, Reader
+from connectors.salesforce_query import RECORD_ID, Reader, by_code
 from connectors.values import parse_moment
 
 REACH: Final = timedelta(days=15)
@@ -53,7 +53,7 @@ def deletions(reader: Reader, name: str, since: datetime, overlap: timedelta, no
         "GET",
         f"sobjects/{name}/deleted/",
         _read,
-        {"EXCEEDED_ID_LIMIT": _expired(name), "INVALID_REPLICATION_DATE": _expired(name)},
+        by_code(EXCEEDED_ID_LIMIT=_expired(name), INVALID_REPLICATION_DATE=_expired(name)),
         params={"start": start.isoformat(), "end": end.isoformat()},
     )
     if earliest is not None and earliest > since:

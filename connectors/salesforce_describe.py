@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -11,10 +12,11 @@ from connectors.base import Stream
 from connectors.config import requested_fields
 from connectors.errors import ConfigError
 from connectors.salesforce_login import TITLE
-from connectors.salesforce_query import Reader
+from connectors.salesforce_query import Reader, by_code
 from connectors.salesforce_streams import BESIDES, identifier
 
 CHANGED, DELETED = "SystemModstamp", "IsDeleted"
+PACKAGED: Final = re.compile("^[a-z][a-z0-9]*__(?=[a-z0-9_]+__[a-z]+$)")  # the prefix of what a package brought along
 # What stands in every payload, in this order.
 SYSTEM_COLUMNS: Final = ("Id", DELETED, CHANGED)
 
@@ -57,14 +59,15 @@ class Catalog:
             ConfigError: The object or some of the columns are not there for this user; names all of them.
         """
         described = self._described(stream.name)
+        optional = (DELETED, *BESIDES.get(stream.name, ()))
         mapped = requested_fields(stream.fields, "$.") + requested_fields(stream.written, "$.")
-        required = dict.fromkeys(["Id", CHANGED, *mapped])
+        required = dict.fromkeys(["Id", CHANGED, *(column for column in mapped if column not in optional)])
         found = {column: self._kind(described, identifier(column)) for column in required}
         if missing := [column for column, kind in found.items() if kind is None]:
             raise ConfigError(_not_there(stream.name, described, missing))
         if not described.queryable:
             raise ConfigError(f"{TITLE} does not let its user query {stream.name}; give it the permission to read it.")
-        besides = [column for column in (DELETED, *BESIDES.get(stream.name, ())) if column in described.kinds]
+        besides = [column for column in optional if column in described.kinds]
         kinds = {column: kind for column, kind in found.items() if kind} | {
             column: described.kinds[column] for column in besides
         }
@@ -88,7 +91,7 @@ class Catalog:
                 "there are no Salesforce Surveys), or give the user access to the object."
             )
             path = f"sobjects/{identifier(name)}/describe"
-            self._known[name] = self.reader.request(name, "GET", path, _read, {"NOT_FOUND": unseen})
+            self._known[name] = self.reader.request(name, "GET", path, _read, by_code(NOT_FOUND=unseen))
         return self._known[name]
 
 
@@ -113,13 +116,19 @@ def _relationships(fields: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, l
 
 def _not_there(name: str, described: Described, missing: Sequence[str]) -> str:
     """What is missing, and what only is spelt otherwise: payloads are read by the vendor's spelling."""
-    spelt = {column.lower(): column for column in described.kinds}
-    otherwise = {column: spelt[column.lower()] for column in missing if column.lower() in spelt}
-    unknown = [column for column in missing if column not in otherwise]
+    otherwise = {column: _spelt(column, described.kinds) for column in missing}
+    unknown = [column for column in missing if not otherwise[column]]
     parts = []
     if unknown:
         parts.append(f"{TITLE} has no field {', '.join(unknown)} on {name}, or its user may not see that.")
-    if otherwise:
-        spellings = ", ".join(f"write {right}" for right in otherwise.values())
-        parts.append(f"{TITLE} spells {', '.join(otherwise)} of {name} otherwise: {spellings}.")
+    if known := [column for column in missing if otherwise[column]]:
+        spellings = ", ".join(f"write {otherwise[column]}" for column in known)
+        parts.append(f"{TITLE} spells {', '.join(known)} of {name} otherwise: {spellings}.")
     return " ".join([*parts, "Correct the names in nps.yaml, or give the user access to the fields."])
+
+
+def _spelt(column: str, names: Collection[str]) -> str:
+    """How Salesforce spells a field: in other letters, or with the prefix of a package; empty where there is none."""
+    wanted = column.lower()
+    alike = [one for one in names if one.lower() == wanted or PACKAGED.sub("", one.lower()) == wanted]
+    return " or ".join(alike)

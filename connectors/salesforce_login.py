@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 TITLE: Final = "Salesforce"
-API_VERSION: Final = "59.0"  # stands in every payload: another one lands all records again
+API_VERSION: Final = "59.0"
 LOGIN_PATHS: Final = ("/services/Soap/u/", "/services/oauth2/token")
 NEVER_CONNECTED: Final = ("ConnectTimeoutError", "NameResolutionError", "NewConnectionError")
 ERROR_CODE: Final = re.compile(r"[A-Za-z_ ]{1,60}")
@@ -65,8 +65,11 @@ ARGUMENTS: Final = {
     "SALESFORCE_CLIENT_ID": "consumer_key",
     "SALESFORCE_CLIENT_SECRET": "consumer_secret",
 }
-# Refusals of a login that say nothing of the credentials.
-PASSING: Final = ("SERVER_UNAVAILABLE", "UNKNOWN_EXCEPTION", "temporarily_unavailable")
+# Refusals of a login that say nothing of the credentials, by their code or by words of their description.
+PASSING: Final = ("SERVER_UNAVAILABLE", "UNKNOWN_EXCEPTION", "temporarily_unavailable", "unknown_error")
+PASSING_WORDS: Final = ("rate exceeded", "retry your request")
+# What Salesforce's edge answers while it moves or sets up an organisation, with no words or a page.
+NOT_NOW: Final = (406, 420)
 # Said instead of a security token: Salesforce asks for none from an address that the organisation trusts.
 NO_TOKEN: Final = "none"  # noqa: S105  (a word of ours)
 LIMIT: Final = "REQUEST_LIMIT_EXCEEDED"
@@ -101,6 +104,7 @@ REFUSALS: Final[Mapping[str, tuple[type[ConnectorError], str]]] = {
     ),
     "INVALID_QUERY_LOCATOR": (FatalError, "Salesforce closed the query of {object} before its end; run again."),
     "QUERY_TIMEOUT": (RetryableError, "Salesforce gave up the query of {object} as too slow; run again later."),
+    "UNABLE_TO_LOCK_ROW": (RetryableError, "Salesforce locks records of {object} for somebody else; run again later."),
     LIMIT: (RetryableError, "Salesforce allows no more API calls at the same time; run again later."),
 }
 
@@ -122,6 +126,9 @@ class Refused(Exception):  # noqa: N818  (an answer; whoever asked knows what it
             name: The object.
             columns: The fields that were asked for or written.
         """
+        if self.status in NOT_NOW:
+            what = f"{TITLE} answered {self.status} when {doing}, also after waiting; run again later."
+            return RetryableError(what, http.retry_after(self._headers))
         if self.code not in REFUSALS:
             code = f" ({self.code})" if ERROR_CODE.fullmatch(self.code) else ""
             return http.failure(TITLE, self.status, self._headers, doing + code)
@@ -252,7 +259,7 @@ def _new_session(login: Login, environment: Mapping[str, str], http_session: req
         with warnings.catch_warnings(action="ignore"):  # the client would print the consumer key
             session_id, instance = SalesforceLogin(session=http_session, sf_version=API_VERSION, **arguments)
     except SalesforceAuthenticationFailed as refused:
-        raise _login_refusal(login, refused.code) from None
+        raise _login_refusal(login, refused.code, refused.content.decode()) from None
     except (RequestException, ExpatError, AttributeError, TypeError) as error:  # the latter three: an unreadable body
         raise Lost(error).means("logging in") from None
     if not isinstance(session_id, str):
@@ -260,11 +267,12 @@ def _new_session(login: Login, environment: Mapping[str, str], http_session: req
     return session_id, instance
 
 
-def _login_refusal(login: Login, code: str | int | None) -> ConnectorError:
+def _login_refusal(login: Login, code: str | int | None, description: str) -> ConnectorError:
     """What a refused login means; ``code`` is the vendor's, or the status of an answer that had none."""
     if isinstance(code, int) and code >= http.REDIRECT:
         return http.failure(TITLE, code, {}, "logging in")
-    if not isinstance(code, str) or code.startswith(PASSING):
+    passing = any(words in description.lower() for words in PASSING_WORDS)
+    if not isinstance(code, str) or code.startswith(PASSING) or passing:
         return RetryableError(f"{TITLE} could not answer the login; run again later.")
     if code.startswith(LIMIT):
         return RetryableError(NO_CALLS_LEFT, A_DAY)

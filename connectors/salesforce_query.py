@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from simple_salesforce.api import Salesforce
 
 Result = TypeVar("Result")
-ATTRIBUTES: Final = "attributes"
+Meaning = Callable[[Refused], ConnectorError | None]  # what a refusal means here and nowhere else
+# Salesforce may still serve fewer rows in a page.
+LARGEST_PAGES: Final = {"Sforce-Query-Options": "batchSize=2000"}
 RECORD_ID: Final = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
 
 
@@ -68,33 +70,39 @@ class Reader:
         method: str,
         path: str,
         read: Callable[[http.Answer], Result],
-        meanings: Mapping[str, ConnectorError] | None = None,
+        meaning: Meaning = lambda _: None,
         **what: Any,
     ) -> Result:
         """Ask something else about an object; see ``SalesforceClient.request``.
 
-        ``meanings`` are the errors that the vendor's codes mean here and nowhere else.
+        ``meaning`` says what a refusal means here; None: what it means everywhere.
         """
-        return self._asked(name, [], lambda: self.client.request(method, path, read, **what), meanings or {})
+        return self._asked(name, [], lambda: self.client.request(method, path, read, **what), meaning)
 
     def _query(self, name: str, columns: Sequence[str], request: Callable[[Salesforce], Any]) -> Any:
-        return self._asked(name, columns, lambda: self.client.ask(lambda client: _query_result(request(client))), {})
+        def ask() -> Any:
+            return self.client.ask(lambda client: _query_result(request(client)))
+
+        return self._asked(name, columns, ask, lambda _: None)
 
     @staticmethod
-    def _asked(
-        name: str, columns: Sequence[str], ask: Callable[[], Result], meanings: Mapping[str, ConnectorError]
-    ) -> Result:
+    def _asked(name: str, columns: Sequence[str], ask: Callable[[], Result], meaning: Meaning) -> Result:
         doing = f"reading {name}"
 
         def attempt() -> Result:
             try:
                 return ask()
             except Refused as refused:
-                raise meanings.get(refused.code) or refused.means(doing, name, columns) from None
+                raise meaning(refused) or refused.means(doing, name, columns) from None
             except Lost as lost:
                 raise lost.means(doing) from None
 
         return http.retried(attempt)
+
+
+def by_code(**errors: ConnectorError) -> Meaning:
+    """The errors that the vendor's codes mean."""
+    return lambda refused: errors.get(refused.code)
 
 
 def select(name: str, columns: Sequence[str], rest: str) -> str:
@@ -127,20 +135,10 @@ def unusable(name: str, column: str) -> FatalError:
     return FatalError(f"{TITLE} served a record of {name} without a usable {column}. Nothing of this page was kept.")
 
 
-def without_attributes(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row whose related records have lost type and address, which the Bulk API does not serve either."""
-    return {
-        column: {part: inner for part, inner in value.items() if part != ATTRIBUTES}
-        if isinstance(value, dict) and column != ATTRIBUTES
-        else value
-        for column, value in row.items()
-    }
-
-
 def _page_request(soql: str, following: str, *, deleted: bool) -> Callable[[Salesforce], Any]:
     if following:
-        return lambda client: client.query_more(following, identifier_is_url=True)
-    return lambda client: client.query(soql, include_deleted=deleted)
+        return lambda client: client.query_more(following, identifier_is_url=True, headers=LARGEST_PAGES)
+    return lambda client: client.query(soql, include_deleted=deleted, headers=LARGEST_PAGES)
 
 
 def _query_result(answer: Any) -> Any:

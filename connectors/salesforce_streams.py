@@ -129,10 +129,15 @@ CONTACT: Final = _stream(
         "first_name": "FirstName",
         "last_name": "LastName",
         "account_id": "AccountId",
+        "merged_into": "MasterRecordId",
     },
     account_stream="Account",
 )
-ACCOUNT: Final = _stream("Account", "account", {"name": "Name", "website": "Website", "owner": "Owner.Name"})
+ACCOUNT: Final = _stream(
+    "Account",
+    "account",
+    {"name": "Name", "website": "Website", "owner": "Owner.Name", "merged_into": "MasterRecordId"},
+)
 # A converted lead lives on in a contact, so it is the same person.
 LEAD: Final = _stream(
     "Lead",
@@ -143,6 +148,7 @@ LEAD: Final = _stream(
         "first_name": "FirstName",
         "last_name": "LastName",
         "cross_reference": "ConvertedContactId",
+        "merged_into": "MasterRecordId",
     },
     cross_reference_to="salesforce.Contact",
 )
@@ -152,8 +158,8 @@ OPTIONAL: Final = {
     "cases": _stream("Case", "event", {}),
     "opportunities": _stream("Opportunity", "event", {}),
 }
-# What is asked for besides the mapped fields, where the user may see it: object -> fields. MasterRecordId is the record
-# that was kept when this one was merged into it.
+# What is asked for where the user may see it, mapped or not: object -> fields. MasterRecordId is the record that was
+# kept when this one was merged into it; only deleted records have one.
 BESIDES: Final[Mapping[str, tuple[str, ...]]] = {
     "Contact": ("MasterRecordId",),
     "Account": ("MasterRecordId",),
@@ -163,7 +169,8 @@ BESIDES: Final[Mapping[str, tuple[str, ...]]] = {
         "Reason", "IsClosed", "CreatedDate", "ClosedDate",
     ),
     "Opportunity": (
-        "AccountId", "StageName", "Type", "IsClosed", "IsWon", "CloseDate", "Amount", "CreatedDate",
+        "AccountId", "StageName", "LastStageChangeDate", "Type", "IsClosed", "IsWon", "CloseDate", "Amount",
+        "CreatedDate",
     ),
 }  # fmt: skip
 TARGET: Final = Target(

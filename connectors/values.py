@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from connectors.base import Cursor, Kind
+from connectors.base import PLACE, Cursor, Kind
 
 
 def field_text(kind: Kind, raw: Any) -> str | None:
@@ -44,8 +44,9 @@ def parse_moment(text: str) -> datetime:
 
 
 def latest_moment(cursor: Cursor) -> datetime | None:
-    """The latest point in time that a cursor names; None for an empty one. Raises ``ValueError``."""
-    moments = [datetime.fromtimestamp(at, UTC) if isinstance(at, int) else parse_moment(at) for at in cursor.values()]
+    """The latest point in time that a cursor names; None where it names none. Raises ``ValueError``."""
+    named = [at for at in cursor.values() if not str(at).startswith(PLACE)]
+    moments = [datetime.fromtimestamp(at, UTC) if isinstance(at, int) else parse_moment(at) for at in named]
     return max(moments, default=None)
 
 

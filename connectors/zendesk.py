@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field
@@ -23,7 +23,6 @@ from connectors.zendesk_client import ADDRESS, TITLE, Client, rows_of
 from connectors.zendesk_exports import EXPORTS, RECENT, Reader
 from connectors.zendesk_writes import MOST_IDS, Writer
 
-MOST_PAGES: Final = 100  # the most of a list that is served by page number
 LOGINS: Final = (
     Login("API token", ("ZENDESK_SUBDOMAIN", "ZENDESK_EMAIL", "ZENDESK_TOKEN")),
     Login("OAuth token", ("ZENDESK_SUBDOMAIN", "ZENDESK_OAUTH_TOKEN")),
@@ -98,22 +97,26 @@ class ZendeskSession:
     def pull(self, stream: Stream, cursor: Cursor, overlap: timedelta) -> Iterator[Page]:
         """Serve what the stream has since the cursor, in Unix seconds: ``time`` is the latest that was served.
 
-        Rows need not come in order, so only the end moves the cursor. ``listed`` is when a list was read last because
-        a second was too crowded for its export: that is not done again for seconds that were long over then.
+        An export goes by time, so each of its pages moves the cursor, but for what changed while it was read; of a list
+        only the last one does. A list was read because a second was too crowded for its export: seconds before
+        ``listed`` were long over then, and need that no more. Where it has to be done, everything is pulled again
+        (``ExpiredCursorError``): nothing else tells which deletes such a second hides.
         """
         paths = " ".join(stream.fields.values())
         ids = set(re.findall(r"\[id=([0-9]+)\]", paths))
         self._require("ticket_fields", "id", ids, "correct sources.zendesk.tickets in nps.yaml")
         switch, changed = EXPORTS[stream.name].switch, re.search(r"custom_ticket_fields\.([0-9]+)", paths)
         before, listed = int(cursor.get("time", 0)), int(cursor.get("listed", 0))
-        late = overlap + EXPORTS[stream.name].late
+        start = min(before - _whole_seconds(overlap + EXPORTS[stream.name].late), self._now() - RECENT)
         reader = Reader(
-            self._client, stream.name, changed[1] if changed else "", listed - RECENT - int(overlap.total_seconds())
+            self._client,
+            stream.name,
+            field=changed[1] if changed else "",
+            listed=listed - _whole_seconds(overlap),
+            resumed=bool(cursor),
         )
         try:
-            yield from self._pages(
-                reader, before, listed, min(before - int(late.total_seconds()), self._now() - RECENT)
-            )
+            yield from self._pages(reader, before, listed, start)
         except (ConfigError, FatalError) as error:
             if not switch:
                 raise
@@ -122,18 +125,20 @@ class ZendeskSession:
             ) from error
 
     def _pages(self, reader: Reader, before: int, listed: int, start: int) -> Iterator[Page]:
-        latest, begun = before, 0
+        latest, come, begun = before, before, 0
         meter = self._client.meter
         for part in reader.parts(max(0, start)):
             begun = begun or self._now()
             latest = max(latest, part.latest)
-            known = {"time": max(before, min(latest, begun)), "listed": begun if reader.has_listed else listed}
-            following = {name: at for name, at in known.items() if part.is_last and at}
+            if reader.goes_by_time and part.latest < begun - RECENT:
+                come = max(come, part.latest)
+            reached = max(before, min(latest, begun)) if part.is_last else come
+            known = {"time": reached, "listed": begun - RECENT if reader.has_listed else listed}
+            following = {name: at for name, at in known.items() if at and (part.is_last or come > before)}
             yield Page(part.records, following, *meter.since_last(), meter.budget)
 
     def _now(self) -> int:
-        """The present by the server's clock, by ours where it has not told."""
-        return int((self._client.meter.server_time or datetime.now(UTC)).timestamp())
+        return int(self._client.now().timestamp())
 
     def count(self, stream: Stream) -> int | None:  # noqa: ARG002
         """None: Zendesk keeps its counts of tickets, users and organizations for up to a day, and says so."""
@@ -174,13 +179,9 @@ class ZendeskSession:
         """Raise ``ConfigError`` unless Zendesk defines the fields, which ``naming`` tells apart."""
         if wanted <= self._defined.setdefault(kind, set()):
             return
-        for page in range(1, MOST_PAGES + 1):
-            endpoint = getattr(self._zenpy, kind).endpoint(page=page)
-            body = self._client.read(endpoint.path, f"reading {kind}", endpoint.params)
-            rows = rows_of(body, kind)
-            self._defined[kind] |= {str(row.get(naming)) for row in rows if row.get("active") is not False}
-            if not rows or not body.get("next_page"):
-                break
+        endpoint = getattr(self._zenpy, kind).endpoint(cursor_pagination=True)
+        rows = self._client.rows(endpoint.path, kind, endpoint.params)
+        self._defined[kind] = {str(row.get(naming)) for row in rows if row.get("active") is not False}
         if absent := sorted(wanted - self._defined[kind]):
             raise ConfigError(f"{TITLE} has no {', '.join(absent)} among its {kind.replace('_', ' ')}; {remedy}.")
 
@@ -214,9 +215,10 @@ _RATING_FIELDS: Final = {
     "responded_at": "$.updated_at",
     "person_id": "$.requester_id",
 }
-_SURVEY_FIELDS: Final = {
-    "score": "$.answers[0].rating",
-    "responded_at": "$.answers[0].updated_at",
+_SURVEY_FIELDS: Final = {  # what a person left out has no answer, or one of the type skipped, in any order
+    "score": "$.answers[type=rating_scale].rating",
+    "comment": "$.answers[type=open_ended].value",
+    "responded_at": "$.answers[type=rating_scale].updated_at",
     "person_id": "$.responder_id",
 }
 
@@ -263,6 +265,7 @@ class Zendesk:
         url, session = _url(environment), Session()  # in a session of ours zenpy does not repeat requests by itself
         credentials = {name.removeprefix("ZENDESK_").lower(): environment[name] for name in login.variables}
         zenpy = Zenpy(**credentials, session=session, disable_cache=True)
+        session.auth = session.auth or _as_it_is
         return ZendeskSession(zenpy, Client(session, url), url, login)
 
 
@@ -278,7 +281,10 @@ def _ticket_streams(tickets: Tickets) -> list[Stream]:
         "completed_at": "$.created_at",
         "name": f"$.custom_ticket_fields.{tickets.score}",
     }
-    return [answers, *([Stream("zendesk", "ticket_events", "reference", filled)] if tickets.events else [])]
+    return [
+        answers,
+        *([Stream("zendesk", "ticket_events", "reference", filled, append_only=True)] if tickets.events else []),
+    ]
 
 
 def _url(environment: Mapping[str, str]) -> str:
@@ -288,6 +294,15 @@ def _url(environment: Mapping[str, str]) -> str:
     if not re.fullmatch(r"[A-Za-z0-9-]+", subdomain):
         raise ConfigError("ZENDESK_SUBDOMAIN must be the first part alone: example of example.zendesk.com.")
     return (given or f"https://{subdomain}.zendesk.com").rstrip("/")
+
+
+def _as_it_is(request: Any) -> Any:
+    """Leave a request as it is: without this, requests puts a password of ~/.netrc in the place of an OAuth token."""
+    return request
+
+
+def _whole_seconds(time: timedelta) -> int:
+    return int(time.total_seconds())
 
 
 CONNECTOR = Zendesk()

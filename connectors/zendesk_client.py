@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from time import monotonic, sleep
 from typing import Any, Final
 
@@ -14,14 +15,23 @@ from connectors.errors import ConnectorError, FatalError, RetryableError
 TITLE: Final = "Zendesk"
 ADDRESS: Final = "ZENDESK_BASE_URL"
 OK, CONFLICT = 200, 409
-BAD_START: Final = (400, 422)
-TOO_RECENT: Final = "Too recent start_time"
+BAD_REQUEST: Final = (400, 422)
+MOST_PAGES: Final = 100  # of a list of definitions: nobody has 10,000 fields
+_TOO_RECENT: Final = re.compile("too recent", re.IGNORECASE)
+_ACCOUNT: Final = (("x-rate-limit", "x-rate-limit-remaining"), ("ratelimit-limit", "ratelimit-remaining"))
 _ENDPOINT: Final = "zendesk-ratelimit-"
 _LIMIT: Final = re.compile(r"\s*total=(\d+);\s*remaining=(\d+);\s*resets=(\d+)\s*")
 
 
-class TooRecentError(FatalError):
-    """An export was asked to start so late that Zendesk does not serve anything from there yet."""
+class BadRequestError(FatalError):
+    """Zendesk refused what a request asked for.
+
+    ``is_too_recent``: an export was asked to start so late that it does not serve anything from there yet.
+    """
+
+    def __init__(self, message: str, *, is_too_recent: bool) -> None:
+        super().__init__(message)
+        self.is_too_recent = is_too_recent
 
 
 class Client:
@@ -41,6 +51,24 @@ class Client:
         """The JSON object at a path below /api/v2/, asked for again where it may come later."""
         return http.retried(lambda: object_of(self.ask("GET", path, doing, parameters), doing))
 
+    def rows(self, path: str, table: str, parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The rows of a list, which comes whole, page by page with a cursor, or page by page by number."""
+        asked = dict(parameters)
+        for page in range(1, MOST_PAGES + 1):
+            body = self.read(path, f"reading {table}", asked)
+            rows, meta = rows_of(body, table), body.get("meta")
+            yield from rows
+            if isinstance(meta, dict) and meta.get("has_more") is True:
+                asked = {**parameters, "page[after]": meta.get("after_cursor")}
+            elif rows and body.get("next_page"):
+                asked = {"page": page + 1}
+            else:
+                return
+
+    def now(self) -> datetime:
+        """The present by the server's clock, by ours where it has not told."""
+        return self.meter.server_time or datetime.now(UTC)
+
     def ask(
         self, method: str, path: str, doing: str, parameters: Mapping[str, Any] | None = None, body: object = None
     ) -> Any:
@@ -53,8 +81,7 @@ class Client:
             answer = self._session.request(method, f"{self._url}/api/v2/{path}", **given)
         except OSError as error:  # every error of requests is one
             raise http.unreachable(TITLE, error, doing, ADDRESS) from error
-        used_up = [resets for _, remaining, resets in _endpoint_limits(answer.headers) if remaining == 0]
-        if used_up:
+        if used_up := _used_up(answer.headers):
             self._free_at[group] = monotonic() + min(max(used_up), http.LONGEST_ASKED)
         return answer
 
@@ -73,13 +100,14 @@ def object_of(answer: Any, doing: str) -> dict[str, Any]:
 def failure(answer: Any, doing: str) -> ConnectorError:
     """The error that an answer without success means."""
     headers = {name.lower(): value for name, value in answer.headers.items()}
-    if answer.status_code == http.TOO_MANY and "ratelimit-reset" in headers:
-        headers.setdefault("retry-after", headers["ratelimit-reset"])
+    if answer.status_code == http.TOO_MANY and http.retry_after(headers) is None:
+        headers["retry-after"] = _resets_in(headers)
     if answer.status_code == CONFLICT:  # two changes of one record at the same time; nothing was done
         return RetryableError(f"{TITLE} answered {CONFLICT} when {doing}, also after waiting; run again later.")
-    if answer.status_code in BAD_START and TOO_RECENT in answer.text:
-        return TooRecentError(f"{TITLE} does not serve anything from that time on yet when {doing}; run again later.")
-    return http.failure(TITLE, answer.status_code, headers, doing)
+    error = http.failure(TITLE, answer.status_code, headers, doing)
+    if answer.status_code in BAD_REQUEST:
+        return BadRequestError(str(error), is_too_recent=_TOO_RECENT.search(answer.text) is not None)
+    return error
 
 
 def rows_of(body: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
@@ -92,13 +120,24 @@ def rows_of(body: Mapping[str, Any], table: str) -> list[dict[str, Any]]:
 
 def _budget(headers: Mapping[str, str]) -> Budget | None:
     """What is left of the tightest limit: the account's, or one of the endpoint alone."""
-    limit, remaining = headers.get("x-rate-limit", ""), headers.get("x-rate-limit-remaining", "")
-    account = [(int(limit), int(remaining))] if limit.isdigit() and remaining.isdigit() else []
-    known = account + [(total, left) for total, left, _ in _endpoint_limits(headers)]
+    account = [(headers.get(limit, ""), headers.get(left, "")) for limit, left in _ACCOUNT]
+    known = [(int(limit), int(left)) for limit, left in account if limit.isdecimal() and left.isdecimal()]
+    known += [(total, left) for total, left, _ in _endpoint_limits(headers)]
     if not known:
         return None
     total, left = min(known, key=lambda one: one[1])
     return Budget(total, left, "minute")
+
+
+def _used_up(headers: Mapping[str, str]) -> list[int]:
+    """Seconds until they start anew, of the limits of an endpoint of which nothing is left."""
+    return [resets for _, remaining, resets in _endpoint_limits(headers) if remaining == 0]
+
+
+def _resets_in(headers: Mapping[str, str]) -> str:
+    """Seconds until the limit that was reached starts anew; empty where nothing tells."""
+    used_up = _used_up(headers)
+    return str(max(used_up)) if used_up else headers.get("ratelimit-reset", "")
 
 
 def _endpoint_limits(headers: Mapping[str, str]) -> Iterator[tuple[int, int, int]]:

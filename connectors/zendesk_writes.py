@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from time import monotonic, sleep
 from typing import Any, Final
 
@@ -109,8 +110,8 @@ def _as_user(change: Change) -> dict[str, Any]:
 def _json_value(value: Value) -> Any:
     if value.text is None or value.kind != "number":
         return value.text
-    number = float(value.text)
-    return int(number) if number.is_integer() else number
+    number = Decimal(value.text)  # as a float a large one would lose its last digits
+    return int(number) if number == number.to_integral_value() else float(number)
 
 
 def _error_codes(results: Sequence[dict[str, Any]], unclear: Mapping[int, Change]) -> dict[str, str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -15,6 +16,7 @@ from connectors.base import Mode
 from nps_pipeline.manifest import LISTINGS
 
 _CONFIG: dict[str, Any] = {"memory_limit": "128MB", "threads": 2}
+_IDS = 10_000  # ids of records that are in memory at a time
 _TABLES = """
 create table landed_parts (path varchar, load_seq bigint);
 create table latest (
@@ -57,6 +59,14 @@ from (
 )
 where is_reread
 """
+_LIVE = """
+select count(*) from (
+    select is_deleted from read_parquet($paths, filename = true)
+    qualify row_number() over (
+        partition by record_id order by source_version desc nulls last, filename desc, row_no desc
+    ) = 1
+) where not is_deleted
+"""
 _DELETES = """
 select
     old.record_id, old.payload, old.source_version, true,
@@ -85,10 +95,13 @@ class Comparison:
 
 def compare(
     part: Path,
+    rows: int,
     landed: Sequence[tuple[Path, int]],
+    *,
     mode: Mode,
     pulled_until: datetime | None,
     gone: Callable[[Sequence[str]], Collection[str]],
+    keep: Path | None = None,
 ) -> Comparison:
     """Rewrite a part so that it holds only what is new; in a reconcile also a delete of every record not listed.
 
@@ -97,10 +110,12 @@ def compare(
 
     Args:
         part: What was served, a Parquet file beside which there is room for scratch files.
+        rows: How many of its rows count; those behind them are left out.
         landed: The parts of the loads that count, each with the load_seq of its load.
         mode: Of the pull.
         pulled_until: What changed before had been pulled before.
         gone: Which of the records that were not listed are not live; a list can miss one that changes meanwhile.
+        keep: Where to write what was served, without payloads, for ``live_among``.
 
     Raises:
         duckdb.Error: A landed part is damaged.
@@ -108,7 +123,10 @@ def compare(
     spill = part.with_name("spill")
     with duckdb.connect(":memory:", config={**_CONFIG, "temp_directory": str(spill)}) as connection:
         connection.execute(f"set TimeZone = 'UTC'; {_TABLES}")
-        _read_served(connection, part)
+        _read_served(connection, part, rows)
+        if keep:
+            served = "select record_id, source_version, is_deleted, row_no from served"
+            connection.execute(f"copy ({served}) to {_literal(keep)} (format parquet)")
         if landed:
             paths = {"paths": [str(path) for path, _ in landed]}
             connection.executemany("insert into landed_parts values (?, ?)", [(str(path), seq) for path, seq in landed])
@@ -119,31 +137,48 @@ def compare(
             if mode == "reconcile":
                 _find_unlisted(connection, gone)
         comparison = _counted(connection, pulled_until)
-        if comparison.reread or comparison.unlisted:
-            _rewrite(connection, part, [path for path, _ in landed] if comparison.unlisted else [])
+        if comparison.reread or comparison.unlisted or _has_more(connection, part, rows):
+            _rewrite(connection, part, rows, [path for path, _ in landed] if comparison.unlisted else [])
     shutil.rmtree(spill, ignore_errors=True)
     return comparison
 
 
-def _read_served(connection: duckdb.DuckDBPyConnection, part: Path) -> None:
+def live_among(kept: Sequence[Path]) -> int:
+    """How many records are live in what was served: files of ``compare`` in the order in which they came."""
+    with TemporaryDirectory(dir=kept[0].parent) as spill:
+        config = {**_CONFIG, "temp_directory": spill}
+        with duckdb.connect(":memory:", config=config) as connection:
+            return _number(connection, _LIVE, {"paths": [str(path) for path in kept]})
+
+
+def _number(connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, Any]) -> int:
+    ((number,),) = connection.execute(query, values).fetchall()
+    return int(number)
+
+
+def _read_served(connection: duckdb.DuckDBPyConnection, part: Path, rows: int) -> None:
     """Make the table ``served``. Payloads are compared by their hash, so that none is held in memory."""
     connection.execute(
         """
         create table served as
         select record_id, source_version, is_deleted, row_no, unhex(sha256(payload)) as payload_hash
-        from read_parquet($part)
+        from read_parquet($part) where row_no < $rows
         """,
-        {"part": str(part)},
+        {"part": str(part), "rows": rows},
     )
+
+
+def _has_more(connection: duckdb.DuckDBPyConnection, part: Path, rows: int) -> bool:
+    return _number(connection, "select count(*) from read_parquet($part)", {"part": str(part)}) > rows
 
 
 def _find_unlisted(connection: duckdb.DuckDBPyConnection, gone: Callable[[Sequence[str]], Collection[str]]) -> None:
     """Make the table ``unlisted`` of the records that are to be landed as deleted."""
-    absent = connection.execute("select record_id from absent where not is_deleted order by record_id").fetchall()
-    if absent:
+    absent = connection.cursor().execute("select record_id from absent where not is_deleted order by record_id")
+    while ids := [record_id for (record_id,) in absent.fetchmany(_IDS)]:
         connection.execute(
             "insert into unlisted select filename, row_no from absent where record_id in (select unnest($gone))",
-            {"gone": sorted(gone([record_id for (record_id,) in absent]))},
+            {"gone": sorted(gone(ids))},
         )
 
 
@@ -173,7 +208,7 @@ def _counted(connection: duckdb.DuckDBPyConnection, pulled_until: datetime | Non
     return Comparison(*counts)
 
 
-def _rewrite(connection: duckdb.DuckDBPyConnection, part: Path, landed: Sequence[Path]) -> None:
+def _rewrite(connection: duckdb.DuckDBPyConnection, part: Path, rows: int, landed: Sequence[Path]) -> None:
     """Leave the rows that were not landed before, and add the deletes behind them."""
     kept = part.with_name("kept.parquet")
     deletes = f"union all {_DELETES.format(paths=', '.join(map(_literal, landed)))}" if landed else ""
@@ -181,7 +216,8 @@ def _rewrite(connection: duckdb.DuckDBPyConnection, part: Path, landed: Sequence
         f"""
         copy (
             select record_id, payload, source_version, is_deleted, row_no, extracted_at
-            from read_parquet({_literal(part)}) where row_no not in (select row_no from reread)
+            from read_parquet({_literal(part)})
+            where row_no < {rows} and row_no not in (select row_no from reread)
             {deletes}
         ) to {_literal(kept)} (format parquet, compression zstd, row_group_size 5000)
         """

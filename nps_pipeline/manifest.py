@@ -47,6 +47,9 @@ class Manifest:
     and ``live_before`` those that were landed as live before it; None of other pulls. ``source_count``: how many the
     source itself counts. Of a reconcile, ``late_rows`` should have been in an earlier pull, and ``unlisted_rows`` are
     the deletes of records that it did not list.
+
+    A pull of many records is several loads; only the last one ``is_drained``, and only that one can be a listing. Where
+    a pull was interrupted, the next one goes on behind a load that is not drained.
     """
 
     load_id: str
@@ -74,6 +77,7 @@ class Manifest:
     live_before: int | None = None
     late_rows: int | None = None
     unlisted_rows: int | None = None
+    is_drained: bool = True
     schema_version: int = SCHEMA_VERSION
 
 

@@ -32,7 +32,8 @@ PULLED = "pulled"
 class StreamOutcome:
     """What became of one stream: what was landed and what it cost, or why nothing was.
 
-    ``problem`` is a sentence for the operator; ``skipped`` says why there was nothing to do. Both None: it was pulled.
+    ``problem`` is a sentence for the operator, also where something was landed before it; ``skipped`` says why nothing
+    was to be done. Both None: it was pulled.
     """
 
     result: LandingResult | None = None
@@ -44,7 +45,7 @@ class StreamOutcome:
     @property
     def rows(self) -> int:
         """How many rows were landed."""
-        return self.result.load.manifest.rows if self.result and self.result.load else 0
+        return self.result.rows if self.result else 0
 
 
 def declared_streams(settings: Settings) -> list[Stream]:
@@ -93,8 +94,10 @@ def _without_credentials(settings: Settings, source: str) -> StreamOutcome:
     return StreamOutcome(problem=sentence) if settings.crm(source).required else StreamOutcome(skipped=sentence)
 
 
-def _not_pulled(source: str, name: str, reason: object) -> str:
-    return f"{source}/{name} could not be pulled. {reason} Its last landed data stays."
+def _not_pulled(source: str, name: str, reason: object, rows: int = 0) -> str:
+    kept = f"What was pulled before that, {rows:,} rows, is kept: the next run goes on from there."
+    stays = kept if rows else "Its last landed data stays."
+    return f"{source}/{name} could not be pulled. {reason} {stays}"
 
 
 def _pull_stream(
@@ -102,32 +105,58 @@ def _pull_stream(
 ) -> tuple[StreamOutcome, RetryableError | None]:
     """Pull from where the last load ended, or everything: at first, in time, and where other fields are asked for.
 
+    Changes are pulled also where everything is pulled again: a reconcile that never gets through, on a day with few
+    requests, would otherwise keep the stream from them.
+
     Returns:
         What became of it; and the error where the whole source is unavailable, so that no other stream need wait too.
         A source that answers a check is not: one stream that fails in every run must not keep the others away.
     """
+    parts, started = list[tuple[Mode, LandingResult]](), time.monotonic()
+    error: ConnectorError | None = None
+    try:
+        for part in _pulled(settings, session, stream, reconcile=reconcile):  # what comes before an error stays
+            parts.append(part)
+    except ConnectorError as raised:
+        error = raised
+    result = landing.total(result for _, result in parts)
+    outcome = StreamOutcome(
+        result if result.loads or not error else None,
+        mode=parts[-1][0] if parts else "",
+        seconds=time.monotonic() - started,
+        problem=_not_pulled(stream.source, stream.name, error, result.rows) if error else None,
+    )
+    return outcome, error if isinstance(error, RetryableError) and not _answers(session) else None
+
+
+def _pulled(
+    settings: Settings, session: Session, stream: Stream, *, reconcile: bool
+) -> Iterator[tuple[Mode, LandingResult]]:
+    """Each part of a pull with its mode: everything, or what changed and then everything again where that is due.
+
+    Changes come first also then: a reconcile that never gets through, say because the requests of a day are not enough
+    for it, must not keep the stream from them. A pull that was interrupted is brought to its end before one is due.
+    """
     asked = asked_for(stream)
     loads = landing.list_loads(settings.home, stream.source, stream.name)
-    cursor = loads[-1].manifest.cursor_after if loads and loads[-1].manifest.mapping_hash == asked else {}
-    is_due = reconcile or _is_due(loads, settings.crm(stream.source).reconcile_every)
-    mode: Mode = "full" if not cursor else "reconcile" if is_due else "incremental"
-    started = time.monotonic()
+    last = loads[-1].manifest if loads and loads[-1].manifest.mapping_hash == asked else None
+    if last is None or not last.cursor_after:
+        yield from _landed(settings, session, stream, "full", {})
+        return
+    every = settings.crm(stream.source).reconcile_every
+    is_due = reconcile or (not stream.append_only and last.is_drained and _is_due(loads, asked, every))
     try:
-        try:
-            result = _land(settings, session, stream, mode, cursor)
-        except ExpiredCursorError:
-            mode = "reconcile"
-            result = _land(settings, session, stream, mode, cursor)
-    except ConnectorError as error:
-        problem = _not_pulled(stream.source, stream.name, error)
-        outcome = StreamOutcome(seconds=time.monotonic() - started, problem=problem)
-        return outcome, error if isinstance(error, RetryableError) and not _answers(session) else None
-    return StreamOutcome(result, mode, time.monotonic() - started), None
+        yield from _landed(settings, session, stream, "incremental", last.cursor_after)
+    except ExpiredCursorError:
+        is_due = True
+    if is_due:
+        until = latest_moment(last.cursor_after) if last.is_drained else None
+        yield from _landed(settings, session, stream, "reconcile", {}, pulled_until=until)
 
 
-def _is_due(loads: Sequence[Load], every: timedelta) -> bool:
-    """Whether the last pull of everything is too old, or did not list what the source itself counted."""
-    listings = [load.manifest for load in loads if load.manifest.mode in LISTINGS]
+def _is_due(loads: Sequence[Load], asked: str, every: timedelta) -> bool:
+    """Whether the last listing of what is asked for is too old, or did not list what the source itself counted."""
+    listings = [one for one in (load.manifest for load in loads) if one.mode in LISTINGS and one.mapping_hash == asked]
     if not listings:
         return True
     last = listings[-1]
@@ -135,8 +164,16 @@ def _is_due(loads: Sequence[Load], every: timedelta) -> bool:
     return differs or datetime.now(UTC) - datetime.fromisoformat(last.finished_at) >= every
 
 
-def _land(settings: Settings, session: Session, stream: Stream, mode: Mode, cursor: Cursor) -> LandingResult:
-    """Pull into one load. For a reconcile the source counts before and after; no count where that changed."""
+def _landed(
+    settings: Settings,
+    session: Session,
+    stream: Stream,
+    mode: Mode,
+    since: Cursor,
+    *,
+    pulled_until: datetime | None = None,
+) -> Iterator[tuple[Mode, LandingResult]]:
+    """Pull and land. For a reconcile the source counts before and after; no count where that changed."""
     counted = session.count(stream) if mode == "reconcile" else None
     request = LoadRequest(
         source=stream.source,
@@ -145,11 +182,12 @@ def _land(settings: Settings, session: Session, stream: Stream, mode: Mode, curs
         connector_version=__version__,
         mapping_hash=asked_for(stream),
         source_count=lambda: counted if counted is not None and session.count(stream) == counted else None,
-        pulled_until=latest_moment(cursor),
+        pulled_until=pulled_until,
         gone=partial(session.gone, stream),
     )
-    since = cursor if mode == "incremental" else {}
-    return landing.land(settings.home, request, session.pull(stream, since, settings.crm(stream.source).look_back))
+    pages = session.pull(stream, since, settings.crm(stream.source).look_back)
+    for part in landing.land_in_parts(settings.home, request, pages):
+        yield mode, part
 
 
 def _answers(session: Session) -> bool:
@@ -296,7 +334,7 @@ def _materialized(key: dg.AssetKey, outcome: StreamOutcome, *, required: bool) -
         metadata |= {
             "mode": outcome.mode,
             "reread_rows": result.reread_rows,
-            "deleted_rows": result.load.manifest.deleted_rows if result.load else 0,
+            "deleted_rows": result.deleted_rows,
             "requests": result.requests,
             "bytes": result.bytes,
             **_listed(result),

@@ -1,4 +1,7 @@
-"""The control interface of each server, under /_sandbox/: log, state, edits, faults, reset. No real system has it."""
+"""The control interface of each server, under /_sandbox/: log, state, edits, limits, faults, reset.
+
+No real system has it.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from sandbox.faults import FaultError, Faults, declared
+from sandbox.limits import Limits
 from sandbox.store import Record, Store
-from sandbox.web import Refusal, RequestLog, Service, json_object
+from sandbox.web import CONTROL, Refusal, RequestLog, Service, json_object
 
-PREFIX = "/_sandbox"
+PREFIX = CONTROL
 MALFORMED = Refusal(400, {"error": "The body must be a JSON object."})
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -47,6 +51,7 @@ def admin_routes(service: Service, log: RequestLog, faults: Faults) -> list[Rout
         ("DELETE", "/requests", forget_requests),
         ("GET", "/state/{table}", state),
         *_fault_routes(faults),
+        *_limit_routes(service.limits),
         ("POST", "/reset", reset),
         *_record_routes(service),
     ]
@@ -85,6 +90,23 @@ def _record_routes(service: Service) -> list[Declared]:
         ("DELETE", "/records/{table}/{record_id}", delete),
         ("POST", "/modified/{table}", set_modified),
     ]
+
+
+def _limit_routes(limits: Limits) -> list[Declared]:
+    async def show(_: Request) -> Response:
+        return JSONResponse({"limits": limits.shown()})
+
+    async def enforce(request: Request) -> Response:
+        body = await json_object(request, MALFORMED)
+        name, most, seconds = body.get("name"), body.get("most"), body.get("seconds")
+        if name not in limits.shown():
+            raise Refusal(404, {"error": f"There is no such limit; there are {', '.join(limits.shown())}."})
+        if type(most) is not int or not isinstance(seconds, int | float) or seconds <= 0:
+            raise Refusal(400, {"error": "A limit needs a whole number of requests and a positive number of seconds."})
+        limits.enforce(name, most, seconds)
+        return Response(status_code=204)
+
+    return [("GET", "/limits", show), ("PUT", "/limits", enforce)]
 
 
 def _fault_routes(faults: Faults) -> list[Declared]:

@@ -1,4 +1,4 @@
-"""A client of the control interface: what a server was asked, what it holds, edits behind the API's back, faults."""
+"""A client of the control interface: what a server was asked, what it holds, edits, limits, faults."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Control:
     authority: Path | None = None
 
     def requests(self) -> list[dict[str, Any]]:
-        """What the server answered so far: method, path, query, status, changes_records, fault."""
+        """What the server was asked so far: method, path, query, status, changes_records, fault, violations."""
         found: list[dict[str, Any]] = self._call("GET", "/requests")["requests"]
         return found
 
@@ -38,6 +38,10 @@ class Control:
     def writes(self) -> list[dict[str, Any]]:
         """The requests that were to change records or definitions."""
         return [one for one in self.requests() if one["changes_records"]]
+
+    def violations(self) -> list[str]:
+        """What of the requests broke the published specification: method, path, what is wrong."""
+        return [f"{one['method']} {one['path']}: {said}" for one in self.requests() for said in one["violations"]]
 
     def state(self, table: str) -> dict[str, dict[str, Any]]:
         """A table: record id -> fields, created, modified, deleted."""
@@ -67,6 +71,15 @@ class Control:
         """
         ids = None if record_ids is None else list(record_ids)
         self._call("POST", f"/modified/{table}", {"at": moment.isoformat(), "ids": ids})
+
+    def limits(self) -> dict[str, dict[str, Any]]:
+        """The limits of requests: name -> most, seconds, remaining, enforced."""
+        found: dict[str, dict[str, Any]] = self._call("GET", "/limits")["limits"]
+        return found
+
+    def limit(self, name: str, most: int, seconds: float) -> None:
+        """Enforce one of the limits with these numbers, until a reset."""
+        self._call("PUT", "/limits", {"name": name, "most": most, "seconds": seconds})
 
     def faults(self, faults: Sequence[Fault]) -> None:
         """Let these faults strike from now on, and no others."""

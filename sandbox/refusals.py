@@ -10,28 +10,22 @@ from sandbox.salesforce import answers as salesforce
 from sandbox.web import Refusal
 from sandbox.zendesk import shapes as zendesk
 
-
-def _zendesk_limit(headers: Mapping[str, str]) -> Refusal:
-    body = {"error": "APIRateLimitExceeded", "description": "Number of allowed API requests per minute exceeded"}
-    return Refusal(429, body, headers)
-
-
 # CRM -> kind of fault -> refusal. The API of Salesforce has no 429, only what stands before it has; Zendesk has no
 # limit by day, so it asks for an hour there.
 REFUSALS: Mapping[str, Mapping[str, Refusal]] = {
     "salesforce": {
         "too_many": Refusal(429, PAGE_OF_A_GATEWAY),
-        "daily_limit": salesforce.refusal(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."),
+        "daily_limit": salesforce.no_calls_left(),
         "expired_session": salesforce.no_session(),
     },
     "hubspot": {
-        "too_many": hubspot.rate_limited("TEN_SECONDLY_ROLLING"),
-        "daily_limit": hubspot.rate_limited("DAILY"),
+        "too_many": hubspot.limit_reached("TEN_SECONDLY_ROLLING"),
+        "daily_limit": hubspot.limit_reached("DAILY"),
         "expired_session": hubspot.unauthenticated(),
     },
     "zendesk": {
-        "too_many": _zendesk_limit({}),
-        "daily_limit": _zendesk_limit({"Retry-After": "3600"}),
+        "too_many": zendesk.limit_reached({}),
+        "daily_limit": zendesk.limit_reached({"Retry-After": "3600"}),
         "expired_session": zendesk.unauthenticated(),
     },
 }

@@ -20,6 +20,8 @@ from sandbox.refusals import REFUSALS
 from sandbox.salesforce import logins
 from sandbox.salesforce.service import Salesforce
 from sandbox.servers import Servers, Site
+from sandbox.specifications.layer import SpecificationLayer
+from sandbox.specifications.operations import specification
 from sandbox.web import RequestLog, Service, application
 from sandbox.zendesk.service import EMAIL, OAUTH_TOKEN, SUBDOMAIN, TOKEN, Zendesk
 
@@ -78,7 +80,9 @@ class Sandbox:
         self.stop()
 
 
-def start(folder: Path, seed: int, today: date, ports: Mapping[str, int] | None = None) -> Sandbox:
+def start(
+    folder: Path, seed: int, today: date, ports: Mapping[str, int] | None = None, *, strict: bool = True
+) -> Sandbox:
     """Start the three CRMs, filled.
 
     Args:
@@ -86,6 +90,8 @@ def start(folder: Path, seed: int, today: date, ports: Mapping[str, int] | None 
         seed: Names the population; the same seed and day give the same one.
         today: The population's history ends with the day before.
         ports: CRM -> port; any free port where none is named.
+        strict: Enforce the limits of requests, and show what was changed as late as the real systems do. Tests ask
+            faster than that allows: where this is off, limits are told, and enforced only where a test says so.
 
     Returns:
         The running sandbox; stop it, or use it in a ``with``.
@@ -98,9 +104,9 @@ def start(folder: Path, seed: int, today: date, ports: Mapping[str, int] | None 
     files = write_server_files(folder)
     login_key, public_key = write_login_key(folder)
     services: dict[str, Service] = {
-        "salesforce": Salesforce(population.tables["salesforce"], public_key),
-        "hubspot": HubSpot(population.tables["hubspot"]),
-        "zendesk": Zendesk(population.tables["zendesk"]),
+        "salesforce": Salesforce(population.tables["salesforce"], public_key, strict=strict),
+        "hubspot": HubSpot(population.tables["hubspot"], strict=strict),
+        "zendesk": Zendesk(population.tables["zendesk"], strict=strict),
     }
     tls = {"salesforce": (files.certificate, files.key)}
     sites = [site(service, (ports or {}).get(name, 0), tls.get(name)) for name, service in services.items()]
@@ -118,10 +124,14 @@ def start(folder: Path, seed: int, today: date, ports: Mapping[str, int] | None 
 
 
 def site(service: Service, port: int = 0, tls: tuple[Path, Path] | None = None) -> Site:
-    """A CRM as a web site: its API, its request log and its control interface, behind the faults that are asked for."""
+    """A CRM as a web site: its API, its request log and its control interface, behind the faults that are asked for.
+
+    Every request is held against what the vendor published.
+    """
     log, faults = RequestLog(), Faults()
     inner = application(service, log, admin_routes(service, log, faults))
-    return Site(FaultLayer(inner, faults, log, REFUSALS[service.name], PREFIX), port, tls)
+    struck = FaultLayer(inner, faults, log, REFUSALS[service.name], PREFIX)
+    return Site(SpecificationLayer(struck, service.name, specification(service.name), PREFIX), port, tls)
 
 
 def _logins(urls: Mapping[str, str], login_key: Path) -> dict[str, dict[str, dict[str, str]]]:

@@ -14,10 +14,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from sandbox.limits import Limits
 from sandbox.store import Store
 
 LOGGED_REQUESTS = 100_000
-FAULT = "fault"  # in the scope of a request: the kind of the fault that strikes it
+CONTROL = "/_sandbox"  # below it lies what no real system has
+# In the scope of a request: the kind of the fault that strikes it, what of it the published specification forbids.
+FAULT, VIOLATIONS = "fault", "violations"
 
 
 class Refusal(Exception):  # noqa: N818  (an answer of the API, not a fault of ours)
@@ -47,7 +50,8 @@ class RequestLog:
     """The latest requests, for tests that count them.
 
     Of each: method, path, query, status (the CRM's; None: it was not asked and nobody answered), whether it was to
-    change records and the CRM saw it, and the kind of the fault that struck it (None: none).
+    change records and the CRM saw it, the kind of the fault that struck it (None: none), and the sentences that say
+    what of it breaks the published specification.
     """
 
     entries: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=LOGGED_REQUESTS))
@@ -69,6 +73,7 @@ class RequestLog:
                 "status": status,
                 "changes_records": writes,
                 "fault": scope.get(FAULT),
+                "violations": scope.get(VIOLATIONS, []),
             }
         )
 
@@ -85,11 +90,18 @@ class Service(Protocol):
         """Its records."""
 
     @property
+    def limits(self) -> Limits:
+        """How many requests it answers in a time."""
+
+    @property
     def endpoints(self) -> Sequence[Endpoint]:
         """Its operations; the first that fits a request answers it."""
 
     def authorize(self, request: Request, endpoint: Endpoint) -> None:
         """Raise Refusal unless the request may use the endpoint."""
+
+    def admit(self, endpoint: Endpoint) -> None:
+        """Count a request; raise Refusal where a limit forbids it."""
 
     def headers(self, endpoint: Endpoint) -> Mapping[str, str]:
         """What every answer of the endpoint carries, such as rate limits."""
@@ -121,6 +133,8 @@ def _route(service: Service, log: RequestLog, endpoint: Endpoint) -> Route:
         try:
             if not endpoint.open_to_all:
                 service.authorize(request, endpoint)
+            if not endpoint.path.startswith(CONTROL):
+                service.admit(endpoint)
             response = await endpoint.handler(request)
         except Refusal as refusal:
             response = _answer(refusal)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.noted import Noted
 
 OURS = ("NPS_", "DAGSTER_", "DBT_", "SALESFORCE_", "HUBSPOT_", "ZENDESK_")
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -12,6 +15,27 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=20, help="how many publishers are killed while a reader reads")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "wrong_requests: sends a sandbox what no specification allows, on purpose")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def noted() -> Iterator[Noted]:
+    handler, logger = Noted(), logging.getLogger("sandbox.specifications")
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def every_request_is_valid(request: pytest.FixtureRequest, noted: Noted) -> Iterator[None]:
+    """Whatever a test lets be sent to a sandbox keeps to what the vendors publish, unless it says that it does not."""
+    yield
+    sentences, noted.sentences = noted.sentences, []
+    if request.node.get_closest_marker("wrong_requests") is None:
+        assert sentences == []
 
 
 @pytest.fixture(autouse=True)

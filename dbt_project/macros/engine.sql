@@ -203,6 +203,14 @@
     string_agg({{ text }}, chr(10) order by {{ order_by }})
 {%- endmacro %}
 
+{# A row for each id in a text that lists several, whatever stands between them. #}
+{% macro each_id(text) -%}
+    {{ adapter.dispatch('each_id')(text) }}
+{%- endmacro %}
+{% macro duckdb__each_id(text) -%}
+    unnest(regexp_extract_all({{ text }}, '[a-zA-Z0-9_-]+'))
+{%- endmacro %}
+
 {#
     Connected components of an undirected graph. `edges` is a relation whose columns `node_a` and `node_b` are the ends
     of its edges. Rows: node, component (the smallest node of its component). A node without an edge has no row.

@@ -38,6 +38,13 @@ def unauthenticated() -> Refusal:
     return refusal(401, message, "INVALID_AUTHENTICATION")
 
 
+def limit_reached(policy: str) -> Refusal:
+    """A limit of requests is reached; ``policy`` is HubSpot's name of it."""
+    message, group = f"You have reached your {policy.lower()} limit.", f"publicapi:private-apps:{PORTAL_ID}"
+    body = {"status": "error", "message": message, "errorType": "RATE_LIMIT", "policyName": policy, "groupName": group}
+    return Refusal(429, body | {"correlationId": str(UUID(int=next(_correlation)))})
+
+
 def missing_scopes(scopes: Iterable[str]) -> Refusal:
     """The token is good, but one of these scopes is needed: as the object endpoints say it."""
     message = (
@@ -52,12 +59,6 @@ def missing_definition_scopes(scopes: Iterable[str]) -> Refusal:
     """The same as the endpoints for definitions say it."""
     context = {"requiredGranularScopes": list(scopes), "links": [SCOPES_GUIDE]}
     return refusal(403, ONE_SCOPE_NEEDED, "MISSING_SCOPES", context=context)
-
-
-def rate_limited(policy: str) -> Refusal:
-    """A limit is reached: DAILY, TEN_SECONDLY_ROLLING, or SECONDLY, that of searches."""
-    message = f"You have reached your {policy.lower()} limit."
-    return refusal(429, message, "RATE_LIMITS", errorType="RATE_LIMIT", policyName=policy)
 
 
 def iso(moment: datetime) -> str:

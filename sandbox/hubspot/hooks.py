@@ -1,11 +1,11 @@
-"""What a test can do to the HubSpot account that its API cannot: merge, restore, let search lag, enforce limits.
+"""What a test can do to the HubSpot account that its API cannot: merge, restore, let the search index be behind.
 
 The endpoints lie under /_sandbox/hubspot/; no real account has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,33 +21,40 @@ from sandbox.web import Endpoint, Refusal, json_object
 
 PREFIX, PATH = "/_sandbox", "/hubspot"
 MALFORMED = Refusal(400, {"error": "The body must be a JSON object."})
+SEARCH_LAG = 10.0  # seconds; HubSpot speaks of a few moments
 MERGED = "hs_merged_object_ids"
-BEHAVIOUR = ("index_milliseconds", "searches_per_second", "requests_per_interval", "requests_per_day")
 
 
 @dataclass
 class Conditions:
-    """What is so at present.
+    """What is so at present: ``merged`` (id -> id of the record it became) and ``unindexed`` ids, unknown to search.
 
-    ``merged`` (id -> id of the record it became); ``unindexed`` ids, unknown to search. ``behaviour``: whole numbers by
-    name, 0 for any number: ``index_milliseconds`` until search knows of a change, ``searches_per_second`` (really 5),
-    ``requests_per_interval`` of ten seconds (really 100 to 190), ``requests_per_day``; more requests are refused.
+    A record that changed less than ``search_lag`` seconds ago is unknown to search, too. It is at first what it is in
+    ``usual_lag``.
     """
 
+    usual_lag: float = 0.0
     merged: dict[str, str] = field(default_factory=dict)
     unindexed: frozenset[str] = frozenset()
-    behaviour: dict[str, int] = field(default_factory=lambda: dict.fromkeys(BEHAVIOUR, 0))
+    search_lag: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.reset()
 
     def reset(self) -> None:
         """As at the start."""
         self.merged.clear()
         self.unindexed = frozenset()
-        self.behaviour.update(dict.fromkeys(BEHAVIOUR, 0))
+        self.search_lag = self.usual_lag
 
-    def indexed(self, record: Record, now: datetime) -> bool:
-        """Whether search knows a record as it is."""
-        delay = timedelta(milliseconds=self.behaviour["index_milliseconds"])
-        return record.record_id not in self.unindexed and record.modified <= now - delay
+    def indexed(self, records: Iterable[Record], now: datetime) -> list[Record]:
+        """Those of the records that search knows."""
+        settled = now - timedelta(seconds=self.search_lag)
+        return [
+            one
+            for one in records
+            if one.record_id not in self.unindexed and (one.modified <= settled or not self.search_lag)
+        ]
 
 
 @dataclass(frozen=True)
@@ -64,7 +71,7 @@ class Hooks:
             "/merge/{table}/{record_id}/{other}": self._merge,
             "/restore/{table}/{record_id}": self._restore,
             "/unindexed": self._unindexed,
-            "/behaviour": self._behave,
+            "/search-lag": self._search_lag,
         }
         return [
             Endpoint("POST", PREFIX + PATH + path, _answering(action), open_to_all=True)
@@ -101,12 +108,9 @@ class Hooks:
         self.conditions.unindexed = frozenset((await json_object(request, MALFORMED))["ids"])
         return {}
 
-    async def _behave(self, request: Request) -> dict[str, Any]:
-        given = await json_object(request, MALFORMED)
-        if not given.keys() <= {*BEHAVIOUR} or not all(type(one) is int for one in given.values()):
-            raise Refusal(400, {"error": f"Give whole numbers for some of {', '.join(BEHAVIOUR)}."})
-        self.conditions.behaviour.update(given)
-        return dict(self.conditions.behaviour)
+    async def _search_lag(self, request: Request) -> dict[str, Any]:
+        self.conditions.search_lag = float((await json_object(request, MALFORMED))["seconds"])
+        return {}
 
     def _record(self, table: str, record_id: str) -> Record:
         record = self.store.find(table, record_id)
@@ -142,6 +146,6 @@ class HubSpotControl(Control):
         """Keep records out of what search finds, and only these: its index is behind."""
         self._call("POST", f"{PATH}/unindexed", {"ids": record_ids})
 
-    def behave(self, **names: int) -> None:
-        """Let search lag or limits be enforced: see ``Conditions``."""
-        self._call("POST", f"{PATH}/behaviour", names)
+    def search_lag(self, seconds: float) -> None:
+        """Let records be unknown to search for so long after each change."""
+        self._call("POST", f"{PATH}/search-lag", {"seconds": seconds})

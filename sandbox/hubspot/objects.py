@@ -83,7 +83,7 @@ class Objects:
         if len(await request.body()) > LONGEST:
             raise invalid(f"The request is longer than {LONGEST} characters.")
         first, end = window(body)
-        indexed = [one for one in self._store.live(kind.name) if self._conditions.indexed(one, self._store.now())]
+        indexed = self._conditions.indexed(self._store.live(kind.name), self._store.now())
         found = search(kind, self._definitions[kind.name], indexed, body)
         asked_for = self._known(kind, body.get("properties"))
         answer: dict[str, Any] = {

@@ -8,13 +8,19 @@ from itertools import count
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.hubspot.answers import missing_definition_scopes, missing_scopes, rate_limited, refusal, unauthenticated
+from sandbox.hubspot.answers import (
+    limit_reached,
+    missing_definition_scopes,
+    missing_scopes,
+    refusal,
+    unauthenticated,
+)
 from sandbox.hubspot.associations import Associations
 from sandbox.hubspot.definitions import OBJECT_TYPES, PORTAL_ID
-from sandbox.hubspot.hooks import Conditions, Hooks
+from sandbox.hubspot.hooks import SEARCH_LAG, Conditions, Hooks
 from sandbox.hubspot.objects import Objects
 from sandbox.hubspot.properties import Properties
-from sandbox.limits import Window
+from sandbox.limits import Limit, Limits
 from sandbox.store import Store, Tables
 from sandbox.web import Endpoint, Refusal
 
@@ -26,7 +32,14 @@ SCOPES: dict[str, frozenset[str]] = {
     ACCESS_TOKEN: READ_SCOPES | WRITE_SCOPES | {"crm.schemas.contacts.read", "crm.schemas.contacts.write"},
     NARROW_TOKEN: frozenset({"crm.objects.contacts.read"}),
 }
-INTERVAL_MILLISECONDS, PER_INTERVAL, PER_DAY = 10_000, 190, 650_000
+LIMITS = {
+    "ten_seconds": Limit(190, 10, rolling=True),
+    "search_second": Limit(5, 1, rolling=True),
+    "day": Limit(650_000, 86_400),
+}
+POLICIES = {"ten_seconds": "TEN_SECONDLY_ROLLING", "search_second": "SECONDLY", "day": "DAILY"}
+# Ends of paths that the limit of ten seconds is not for, as HubSpot's OpenAPI documents say.
+SEARCH, ASSOCIATIONS = "/search", "/{other}/batch/read"
 
 
 class HubSpot:
@@ -34,14 +47,12 @@ class HubSpot:
 
     name = "hubspot"
 
-    def __init__(self, tables: Tables) -> None:
+    def __init__(self, tables: Tables, *, strict: bool = False) -> None:
         self.store = Store({name: tables.get(name, ()) for name in OBJECT_TYPES}, whole_seconds=False)
-        self._interval = Window(PER_INTERVAL, INTERVAL_MILLISECONDS / 1000)
-        self._day = Window(PER_DAY, 86_400)
-        self._searches = Window(0, 1)
+        self.limits = Limits(LIMITS, enforced=strict)
         self._ids = count(99_000_000_001)
         self._properties = Properties()
-        self._conditions = Conditions()
+        self._conditions = Conditions(SEARCH_LAG if strict else 0)
         self.endpoints = [
             Endpoint("GET", "/account-info/v3/details", self._account),
             *Objects(self.store, self._properties.definitions, self._conditions).endpoints,
@@ -51,8 +62,7 @@ class HubSpot:
         ]
 
     def authorize(self, request: Request, endpoint: Endpoint) -> None:
-        """A known bearer token with one of the scopes that the endpoint needs, within the limits that are enforced."""
-        self._spend(endpoint)
+        """A known bearer token with one of the scopes that the endpoint needs."""
         scopes = SCOPES.get(request.headers.get("authorization", "").removeprefix("Bearer "))
         if scopes is None:
             raise unauthenticated()
@@ -60,35 +70,24 @@ class HubSpot:
             of_definitions = endpoint.path.startswith("/crm/v3/properties")
             raise (missing_definition_scopes if of_definitions else missing_scopes)(endpoint.needs)
 
-    def _spend(self, endpoint: Endpoint) -> None:
-        enforced = self._conditions.behaviour
-        self._interval.most = enforced["requests_per_interval"] or PER_INTERVAL
-        self._day.most = enforced["requests_per_day"] or PER_DAY
-        self._searches.most = enforced["searches_per_second"]
-        self._interval.spend()
-        self._day.spend()
-        limits = [("DAILY", self._day, enforced["requests_per_day"])]
-        limits += [("TEN_SECONDLY_ROLLING", self._interval, enforced["requests_per_interval"])]
-        if endpoint.path.endswith("/search"):
-            self._searches.spend()
-            limits += [("SECONDLY", self._searches, enforced["searches_per_second"])]
-        for policy, window, is_enforced in limits:
-            if is_enforced and window.used > window.most:
-                raise rate_limited(policy)
+    def admit(self, endpoint: Endpoint) -> None:
+        """Searches have a limit of their own; the day's is for everything."""
+        of_ten_seconds = () if endpoint.path.endswith((SEARCH, ASSOCIATIONS)) else ("ten_seconds",)
+        of_search = ("search_second",) if endpoint.path.endswith(SEARCH) else ()
+        if name := self.limits.exceeded("day", *of_ten_seconds, *of_search):
+            raise limit_reached(POLICIES[name])
 
     def headers(self, endpoint: Endpoint) -> Mapping[str, str]:
-        """Rate headers; search answers have none. A limit that is not enforced never says that nothing is left."""
-        if endpoint.path.endswith("/search") or endpoint.open_to_all:
+        """Rate headers; search answers have none."""
+        if endpoint.path.endswith(SEARCH):
             return {}
-        enforced = self._conditions.behaviour
+        day, interval = self.limits["day"], self.limits["ten_seconds"]
         return {
-            "X-HubSpot-RateLimit-Daily": str(self._day.most),
-            "X-HubSpot-RateLimit-Daily-Remaining": str(self._day.remaining or int(not enforced["requests_per_day"])),
-            "X-HubSpot-RateLimit-Interval-Milliseconds": str(INTERVAL_MILLISECONDS),
-            "X-HubSpot-RateLimit-Max": str(self._interval.most),
-            "X-HubSpot-RateLimit-Remaining": str(
-                self._interval.remaining or int(not enforced["requests_per_interval"])
-            ),
+            "X-HubSpot-RateLimit-Daily": str(day.limit.most),
+            "X-HubSpot-RateLimit-Daily-Remaining": str(self.limits.left("day")),
+            "X-HubSpot-RateLimit-Interval-Milliseconds": str(round(interval.limit.seconds * 1000)),
+            "X-HubSpot-RateLimit-Max": str(interval.limit.most),
+            "X-HubSpot-RateLimit-Remaining": str(self.limits.left("ten_seconds")),
         }
 
     def unknown(self, request: Request, status: int) -> Refusal:
@@ -99,9 +98,7 @@ class HubSpot:
 
     def reset(self) -> None:
         """Records, definitions, conditions and limits as at the start."""
-        self._interval.reset()
-        self._day.reset()
-        self._searches.reset()
+        self.limits.reset()
         self.store.reset()
         self._properties.reset()
         self._conditions.reset()

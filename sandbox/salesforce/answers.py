@@ -34,6 +34,11 @@ def no_session() -> Refusal:
     return refusal(401, "INVALID_SESSION_ID", "Session expired or invalid")
 
 
+def no_calls_left() -> Refusal:
+    """The calls of the day are used up."""
+    return refusal(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+
+
 def not_found() -> Refusal:
     """No such resource."""
     return refusal(404, "NOT_FOUND", "The requested resource does not exist")

@@ -8,6 +8,7 @@ import csv
 import io
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
@@ -23,6 +24,7 @@ from sandbox.web import Endpoint, json_object
 
 PREFIX = "750"
 MOST_ROWS = 50_000
+KEPT = timedelta(days=7)
 MALFORMED = refusal(400, "JSON_PARSER_ERROR", "The HTTP entity body must be a JSON object")
 # Key of a request -> what may stand there; the first is what it is when nothing is said.
 CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -40,7 +42,7 @@ class Job:
 
     job_id: str
     body: dict[str, str]
-    created: str
+    created: datetime
     version: str
     state: str = "UploadComplete"
     error: str | None = None
@@ -96,10 +98,12 @@ class Jobs:
         if not query.fields:
             raise refusal(400, "API_ERROR", "Aggregate functions are not supported in bulk queries")
         found = run(self.organisation, query, with_deleted=True)  # names are checked before the job is queued
+        if any(column.kind == "address" for column in found.columns):
+            raise refusal(400, "API_ERROR", "Selecting compound data not supported in Bulk Query")
         if found.sobject.name in self.refused:
             raise refusal(400, "INVALIDENTITY", f"Entity '{found.sobject.name}' is not supported by the Bulk API.")
         job_id = salesforce_id(PREFIX, next(self._numbers))
-        created = stamp(self.organisation.store.now())
+        created = self.organisation.store.now()
         job = Job(job_id, body | {"object": found.sobject.name}, created, request.path_params["version"])
         self._jobs[job_id] = job
         return JSONResponse(_shown(job))
@@ -134,8 +138,11 @@ class Jobs:
 
     async def _results(self, request: Request) -> Response:
         job = self._job(request)
+        if job.version != request.path_params["version"]:
+            raise refusal(409, "API_ERROR", f"The job was created with the version {job.version}")
         if job.result is None:
-            raise refusal(400, "INVALIDJOBSTATE", f"There are no results of a job in the state {job.state}")
+            message = f"can only download query results of completed jobs. Current status: {job.state}"
+            raise refusal(412, "JOB_NOT_COMPLETE", message)
         asked = request.query_params.get("maxRecords", str(MOST_ROWS))
         if not asked.isdigit() or int(asked) < 1:
             raise refusal(400, "INVALIDMAXRECORDS", "maxRecords must be a positive number")
@@ -153,7 +160,7 @@ class Jobs:
 
     def _job(self, request: Request) -> Job:
         job = self._jobs.get(request.path_params["job_id"])
-        if job is None:
+        if job is None or self.organisation.store.now() - job.created > KEPT:
             raise not_found()
         return job
 
@@ -163,8 +170,8 @@ def _shown(job: Job) -> dict[str, Any]:
         "id": job.job_id,
         "operation": job.body["operation"],
         "object": job.body["object"],
-        "createdDate": job.created,
-        "systemModstamp": job.created,
+        "createdDate": stamp(job.created),
+        "systemModstamp": stamp(job.created),
         "state": job.state,
         "concurrencyMode": "Parallel",
         "contentType": job.body["contentType"],

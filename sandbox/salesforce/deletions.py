@@ -56,7 +56,7 @@ class DeletionLog:
 def _minute(text: str | None) -> datetime:
     """A moment of the request; its seconds are ignored."""
     try:
-        moment = datetime.fromisoformat((text or "").replace(" ", "+"))
+        moment = datetime.fromisoformat(text or "")  # a plus sign that was not encoded has become a blank
     except ValueError:
         raise refusal(400, "INVALID_REPLICATION_DATE", "start and end must be dates with a time zone") from None
     zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)

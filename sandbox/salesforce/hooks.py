@@ -1,4 +1,4 @@
-"""What a test can do to the organisation that the API cannot: purge, restore, merge, hide, forget, let jobs fail.
+"""What a test can do to the organisation that the API cannot: purge, merge, hide, let jobs fail, end sessions.
 
 The endpoints lie under /_sandbox/salesforce/; no real organisation has them.
 """
@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from sandbox.control import Control
 from sandbox.salesforce.bulk import Jobs
 from sandbox.salesforce.deletions import DeletionLog
+from sandbox.salesforce.logins import Logins
 from sandbox.salesforce.organisation import Organisation
 from sandbox.store import Record
 from sandbox.web import Endpoint, Refusal, json_object
@@ -31,6 +32,7 @@ class Hooks:
     organisation: Organisation
     log: DeletionLog
     jobs: Jobs
+    logins: Logins
 
     def endpoints(self, prefix: str) -> list[Endpoint]:
         """The endpoints below the path of the control interface."""
@@ -42,6 +44,7 @@ class Hooks:
             "/deletions": self._deletions,
             "/jobs": self._trouble,
             "/forget-jobs": self._forget_jobs,
+            "/end-sessions": self._end_sessions,
         }
         return [
             Endpoint("GET", prefix + PATH + "/jobs", self._open_jobs, open_to_all=True),
@@ -84,6 +87,9 @@ class Hooks:
 
     async def _forget_jobs(self, _: Request) -> None:
         self.jobs.forget()
+
+    async def _end_sessions(self, _: Request) -> None:
+        self.logins.end()
 
     async def _open_jobs(self, _: Request) -> Response:
         return JSONResponse({"jobs": self.jobs.open_jobs()})
@@ -139,6 +145,14 @@ class SalesforceControl(Control):
     def forget_jobs(self) -> None:
         """Lose all query jobs."""
         self._act("/forget-jobs")
+
+    def end_sessions(self) -> None:
+        """End all sessions, those of every client: only a new login opens one."""
+        self._act("/end-sessions")
+
+    def leave_calls(self, number: int) -> None:
+        """Leave so many API calls for the rest of the day."""
+        self.limit("day", number, 86_400)
 
     def open_jobs(self) -> list[str]:
         """The query jobs that nobody has deleted."""

@@ -7,6 +7,7 @@ import binascii
 import html
 import re
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl
@@ -27,6 +28,8 @@ CLIENT_SECRET = "sandbox-secret"  # noqa: S105
 SESSION_ID = "00D5g0000000001!sandbox-session"
 DOMAIN = "sandbox.my"
 ORGANISATION_ID, USER_ID = "00D5g0000000001EAA", "0055g0000000001AAA"
+WITHOUT_LOGIN = 65.0  # from this version on the SOAP API has no login()
+LONGEST_ASSERTION = timedelta(minutes=5)
 JWT_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 AUDIENCES = [f"https://{domain}.salesforce.com" for domain in ("login", "test", DOMAIN)]
 
@@ -40,10 +43,9 @@ LOGIN_ANSWER = """<?xml version="1.0" encoding="UTF-8"?>
 LOGIN_FAULT = """<?xml version="1.0" encoding="UTF-8"?>
 <soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:sf="urn:fault.partner.soap.sforce.com"
  xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body><soapenv:Fault>
-<faultcode>sf:INVALID_LOGIN</faultcode>
-<faultstring>INVALID_LOGIN: Invalid username, password, security token; or user locked out.</faultstring><detail>
-<sf:LoginFault xsi:type="sf:LoginFault"><sf:exceptionCode>INVALID_LOGIN</sf:exceptionCode>
-<sf:exceptionMessage>Invalid username, password, security token; or user locked out.</sf:exceptionMessage>
+<faultcode>sf:{code}</faultcode><faultstring>{code}: {message}</faultstring><detail>
+<sf:LoginFault xsi:type="sf:LoginFault"><sf:exceptionCode>{code}</sf:exceptionCode>
+<sf:exceptionMessage>{message}</sf:exceptionMessage>
 </sf:LoginFault></detail></soapenv:Fault></soapenv:Body></soapenv:Envelope>"""
 
 
@@ -67,6 +69,14 @@ class Logins:
         if request.headers.get("authorization", "").removeprefix("Bearer ") not in self._sessions:
             raise no_session()
 
+    def end(self) -> None:
+        """End all sessions; only a new login opens one."""
+        self._sessions.clear()
+
+    def reset(self) -> None:
+        """Open the session of the start again; those of logins stay open."""
+        self._sessions.add(SESSION_ID)
+
     def _open(self) -> str:
         session = f"00D5g0000000001!sandbox-{next(self._numbers):06}"
         self._sessions.add(session)
@@ -74,12 +84,17 @@ class Logins:
 
     async def _soap(self, request: Request) -> Response:
         text = (await request.body()).decode()
+        version = request.path_params["version"]
+        if "soapaction" not in request.headers:
+            return _soap_fault("UNKNOWN_EXCEPTION", "SOAPAction HTTP header missing")
+        if not re.fullmatch(r"\d\d\.0", version) or float(version) >= WITHOUT_LOGIN:
+            return _soap_fault("UNSUPPORTED_API_VERSION", f"Invalid Api version specified on URL: {version}")
         expected = ((USERNAME, PASSWORD + SECURITY_TOKEN), (TRUSTED_USERNAME, PASSWORD))
         if (_element(text, "username"), _element(text, "password")) not in expected:
-            return Response(LOGIN_FAULT, 500, media_type="text/xml")
+            return _soap_fault("INVALID_LOGIN", "Invalid username, password, security token; or user locked out.")
         filled = LOGIN_ANSWER.format(
             instance=_instance(request),
-            version=request.path_params["version"],
+            version=version,
             organisation=ORGANISATION_ID[:15],
             session=self._open(),
             user=USER_ID,
@@ -133,10 +148,16 @@ class Logins:
             raise _oauth_refusal("invalid_grant", "audience is invalid") from None
         except jwt.InvalidTokenError:
             raise _oauth_refusal("invalid_grant", "invalid assertion") from None
+        if int(claims["exp"]) > (datetime.now(UTC) + LONGEST_ASSERTION).timestamp():
+            raise _oauth_refusal("invalid_grant", "invalid assertion")
         if claims["iss"] != CLIENT_ID:
             raise _oauth_refusal("invalid_client_id", "client identifier invalid")
         if claims["sub"] != USERNAME:
             raise _oauth_refusal("invalid_grant", "user hasn't approved this consumer")
+
+
+def _soap_fault(code: str, message: str) -> Response:
+    return Response(LOGIN_FAULT.format(code=code, message=message), 500, media_type="text/xml")
 
 
 def _accepted_passwords() -> set[tuple[str, str]]:

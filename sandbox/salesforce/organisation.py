@@ -11,6 +11,7 @@ from sandbox.salesforce.schema import SOBJECTS, Field, SObject, find_sobject
 from sandbox.store import Record, Store, Tables
 
 FIRST_NEW_NUMBER = 100_000
+ADDRESS = ("city", "country", "geocodeAccuracy", "latitude", "longitude", "postalCode", "state", "street")
 
 
 class Organisation:
@@ -61,7 +62,7 @@ class Organisation:
             return stamp(record.modified)
         if sobject.name in ("Contact", "Lead") and field.name == "Name":
             return " ".join(filter(None, (record.fields.get("FirstName"), record.fields.get("LastName"))))
-        value = record.fields.get(field.name)
+        value = _address(record, field) if field.kind == "address" else record.fields.get(field.name)
         return False if value is None and field.kind == "boolean" else value
 
     def target(self, record: Record, reference: Field) -> tuple[SObject, Record] | None:
@@ -94,6 +95,13 @@ def attributes(sobject: SObject, record: Record, version: str) -> dict[str, Any]
     """What precedes the fields of every record."""
     url = f"/services/data/{version}/sobjects/{sobject.name}/{record.record_id}"
     return {"attributes": {"type": sobject.name, "url": url}}
+
+
+def _address(record: Record, field: Field) -> dict[str, Any] | None:
+    """The parts of an address in one value, which only REST serves; None where all are empty."""
+    kind = field.name.removesuffix("Address")
+    parts = {part: record.fields.get(kind + part[0].upper() + part[1:]) for part in ADDRESS}
+    return parts if any(parts.values()) else None
 
 
 def stamp(moment: datetime) -> str:

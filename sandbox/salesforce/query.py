@@ -10,7 +10,7 @@ from typing import Any
 from sandbox.salesforce.answers import APPROPRIATE_NAMES, in_query
 from sandbox.salesforce.ids import SHORT, with_suffix
 from sandbox.salesforce.organisation import Organisation, attributes
-from sandbox.salesforce.schema import SOBJECTS, Field, SObject
+from sandbox.salesforce.schema import SOBJECTS, UNSORTED, Field, SObject
 from sandbox.salesforce.soql import Comparison, Condition, Junction, Literal, Not, Path, Query
 from sandbox.store import Record
 
@@ -75,13 +75,13 @@ def run(organisation: Organisation, query: Query, *, with_deleted: bool) -> Resu
         )
         raise in_query("INVALID_TYPE", query.text, query.sobject.position, message)
     runner = _Runner(organisation, query, sobject)
-    columns = tuple(runner.column(path) for path in query.fields)
+    columns = runner.columns()
     holds = runner.test(query.condition) if query.condition else None
     candidates = organisation.records(sobject, with_deleted=with_deleted)
     found = [record for record in candidates if holds is None or holds(record)]
     found.sort(key=_scrambled)  # without ORDER BY there is no order to rely on
     for part in reversed(query.ordering):
-        runner.sort(found, runner.column(part.path), descending=part.descending, nulls_last=part.nulls_last)
+        runner.sort(found, runner.sortable(part.path), descending=part.descending, nulls_last=part.nulls_last)
     return Result(sobject, found[: query.limit], columns)
 
 
@@ -113,6 +113,25 @@ class _Runner:
         self._organisation = organisation
         self._query = query
         self._sobject = sobject
+
+    def columns(self) -> tuple[Column, ...]:
+        """What is selected, nothing twice."""
+        found = dict[tuple[str, ...], Column]()
+        for path in self._query.fields:
+            column = self.column(path)
+            if column.path in found:
+                raise in_query(
+                    "INVALID_FIELD", self._query.text, path.position, f"duplicate field selected: {column.name}"
+                )
+            found[column.path] = column
+        return tuple(found.values())
+
+    def sortable(self, path: Path) -> Column:
+        column = self.column(path)
+        if column.kind in UNSORTED:
+            message = f"field '{column.name}' can not be sorted in a query call"
+            raise in_query("INVALID_FIELD", self._query.text, path.position, message)
+        return column
 
     def column(self, path: Path) -> Column:
         at: tuple[SObject, ...] = (self._sobject,)
@@ -148,7 +167,7 @@ class _Runner:
 
     def _comparison(self, comparison: Comparison) -> Test:
         column, operator = self.column(comparison.path), comparison.operator
-        if column.kind == "textarea":
+        if column.kind in UNSORTED:
             message = f"field '{column.name}' can not be filtered in a query call"
             raise in_query("INVALID_FIELD", self._query.text, comparison.path.position, message)
         wanted = [self._wanted(comparison, column, literal) for literal in comparison.literals]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SECTIONS = {"string": 255, "textarea": 32_768, "email": 80, "url": 255, "picklist": 255, "id": 18, "reference": 18}
+UNSORTED = ("textarea", "address")  # types of fields that can stand neither in a condition nor in ORDER BY
 SOAP_TYPES = {
     "boolean": "xsd:boolean",
     "int": "xsd:int",
@@ -13,6 +14,7 @@ SOAP_TYPES = {
     "datetime": "xsd:dateTime",
     "id": "tns:ID",
     "reference": "tns:ID",
+    "address": "urn:address",
 }
 
 
@@ -52,9 +54,9 @@ class Field:
             "externalId": self.external_id,
             "unique": self.external_id,
             "idLookup": self.external_id or self.kind == "id",
-            "filterable": self.kind != "textarea",
-            "sortable": self.kind != "textarea",
-            "groupable": self.kind not in ("textarea", "double", "datetime"),
+            "filterable": self.kind not in UNSORTED,
+            "sortable": self.kind not in UNSORTED,
+            "groupable": self.kind not in (*UNSORTED, "double", "datetime"),
             "restrictedPicklist": bool(self.options),
             "picklistValues": [
                 {"active": True, "defaultValue": False, "label": option, "validFor": None, "value": option}
@@ -141,6 +143,7 @@ _ALL = (
         Field("Type", "string", writable=True),
         Field("Segment__c", writable=True),
         Field("BillingCountry", writable=True),
+        Field("BillingAddress", "address"),
         _reference("OwnerId", "User", writable=True),
         _reference("MasterRecordId", "Account"),
         updatable=True,
@@ -201,6 +204,7 @@ _ALL = (
         "006",
         Field("Name", writable=True, required=True),
         Field("StageName", "picklist", writable=True, required=True),
+        Field("LastStageChangeDate", "datetime"),
         Field("CloseDate", "date", writable=True, required=True),
         Field("Amount", "currency", writable=True),
         Field("IsClosed", "boolean"),
@@ -231,7 +235,7 @@ _ALL = (
         "0Ku",
         Field("Name"),
         Field("DeveloperName"),
-        Field("QuestionName"),
+        Field("QuestionName", "textarea"),
         Field("QuestionType", "picklist"),
         Field("QuestionOrder", "int"),
         Field("IsDeprecated", "boolean"),
@@ -275,7 +279,8 @@ _ALL = (
         _reference("SurveyVersionId", "SurveyVersion"),
         Field("Datatype", "picklist"),
         Field("NumberValue", "int"),
-        Field("DateValue", "datetime"),
+        Field("DateValue", "date"),
+        Field("DateTimeValue", "datetime"),
         Field("ChoiceValue", "textarea"),
         Field("ResponseShortText"),
         Field("ResponseValue", "textarea"),

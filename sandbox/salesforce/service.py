@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse as PlainJSONResponse
 from starlette.responses import Response
 
 from sandbox.admin import PREFIX
-from sandbox.limits import Window
-from sandbox.salesforce.answers import not_found, refusal
+from sandbox.limits import Limit, Limits
+from sandbox.salesforce.answers import no_calls_left, not_found, refusal
 from sandbox.salesforce.bulk import Jobs
 from sandbox.salesforce.deletions import DeletionLog
 from sandbox.salesforce.hooks import Hooks
@@ -29,7 +29,8 @@ VERSIONS = ("58.0", "59.0", "60.0", "61.0", "62.0", "63.0", "64.0", "65.0")
 DATA = "/services/data"
 PAGE, SMALLEST_PAGE = 2_000, 200
 OPEN_CURSORS = 10
-CALLS_PER_DAY = 15_000
+LIMITS = {"day": Limit(15_000, 86_400)}
+LONGEST_URI = 16_384
 MALFORMED = refusal(400, "JSON_PARSER_ERROR", "The HTTP entity body must be a JSON object")
 Handler = Callable[[Request], Awaitable[Response]]
 
@@ -45,14 +46,14 @@ class Salesforce:
 
     name = "salesforce"
 
-    def __init__(self, tables: Tables, public_key: str) -> None:
+    def __init__(self, tables: Tables, public_key: str, *, strict: bool = False) -> None:
         self._organisation = Organisation(tables)
         self.store = self._organisation.store
         self._logins = Logins(public_key)
         self._log = DeletionLog(self._organisation)
         self._jobs = Jobs(self._organisation)
-        self._hooks = Hooks(self._organisation, self._log, self._jobs)
-        self._day = Window(CALLS_PER_DAY, 86_400)
+        self._hooks = Hooks(self._organisation, self._log, self._jobs, self._logins)
+        self.limits = Limits(LIMITS, enforced=strict)
         self._cursors: OrderedDict[str, Result] = OrderedDict()
         self._numbers = count(1)
         self.endpoints = [*self._hooks.endpoints(PREFIX), *self._logins.endpoints(), *self._data_endpoints()]
@@ -81,18 +82,26 @@ class Salesforce:
             Endpoint("PATCH", collections + "/{sobject}/{field}", self._upsert, writes=True),
         ]
 
-    def authorize(self, request: Request, endpoint: Endpoint) -> None:  # noqa: ARG002
-        """An open session, and a version that exists."""
+    def authorize(self, request: Request, endpoint: Endpoint) -> None:
+        """An open session, a version that exists, an address and a body as they have to be."""
+        if len(f"{request.url.path}?{request.url.query}") > LONGEST_URI:
+            raise refusal(414, "URI_TOO_LONG", "The length of the URI exceeds the limit of 16384 bytes")
         self._logins.check(request)
         if request.path_params["version"].removeprefix("v") not in VERSIONS:
             raise not_found()
+        kind = request.headers.get("content-type", "").partition(";")[0]
+        if endpoint.method in ("POST", "PATCH") and kind != "application/json":
+            raise refusal(415, "UNSUPPORTED_MEDIA_TYPE", f"MediaType of '{kind}' is not supported by this resource")
+
+    def admit(self, endpoint: Endpoint) -> None:
+        """The day's calls; logins are none."""
+        if not endpoint.open_to_all and self.limits.exceeded("day"):
+            raise no_calls_left()
 
     def headers(self, endpoint: Endpoint) -> Mapping[str, str]:
         """The day's calls, on everything but logins."""
-        if endpoint.open_to_all:
-            return {}
-        self._day.spend()
-        return {"Sforce-Limit-Info": f"api-usage={self._day.used}/{self._day.most}"}
+        day = self.limits["day"]
+        return {} if endpoint.open_to_all else {"Sforce-Limit-Info": f"api-usage={day.used}/{day.limit.most}"}
 
     def unknown(self, request: Request, status: int) -> Refusal:
         """No such path, or not with this method."""
@@ -103,8 +112,9 @@ class Salesforce:
 
     def reset(self) -> None:
         """Records and limits as at the start; cursors are closed, jobs are gone."""
-        self._day.reset()
+        self.limits.reset()
         self._organisation.reset()
+        self._logins.reset()
         self._cursors.clear()
         self._log.reset()
         self._jobs.reset()
@@ -117,7 +127,8 @@ class Salesforce:
         return JSONResponse([{"label": f"API {one}", "url": f"{DATA}/v{one}", "version": one} for one in VERSIONS])
 
     async def _limits(self, _: Request) -> Response:
-        calls = {"Max": self._day.most, "Remaining": self._day.remaining}
+        day = self.limits["day"]
+        calls = {"Max": day.limit.most, "Remaining": day.remaining}
         return JSONResponse({"DailyApiRequests": calls, "DailyBulkV2QueryJobs": {"Max": 10_000, "Remaining": 10_000}})
 
     async def _query(self, request: Request) -> Response:

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from sandbox.web import Endpoint, Refusal, json_object
+from sandbox.zendesk import paging
 from sandbox.zendesk.exports import base_of
 from sandbox.zendesk.ids import COMMENT_FIELD, SCORE_FIELD
 from sandbox.zendesk.shapes import Json, not_found, refusal
@@ -90,8 +91,10 @@ class UserFields:
         return value
 
     async def _list(self, request: Request) -> Response:
-        fields = [_linked(one, "user_fields", request) for one in self._by_key.values()]
-        return JSONResponse({"user_fields": fields, "next_page": None, "previous_page": None, "count": len(fields)})
+        defined = list(self._by_key.values())
+        by_cursor = "page[size]" in request.query_params
+        page, further = paging.by_cursor(defined, _id, request) if by_cursor else paging.by_number(defined, request)
+        return JSONResponse({"user_fields": [_linked(one, "user_fields", request) for one in page]} | further)
 
     async def _create(self, request: Request) -> Response:
         given = (await json_object(request, MALFORMED)).get("user_field")
@@ -145,7 +148,11 @@ class TicketFields:
         ]
 
     async def _list(self, request: Request) -> Response:
+        """By cursor, or all of them at once: there are no pages by number."""
         fields = [_ticket_field(*one, request) for one in TICKET_FIELDS]
+        if "page[size]" in request.query_params:
+            page, further = paging.by_cursor(fields, _id, request)
+            return JSONResponse({"ticket_fields": page} | further)
         return JSONResponse({"ticket_fields": fields, "next_page": None, "previous_page": None, "count": len(fields)})
 
     async def _read(self, request: Request) -> Response:
@@ -169,6 +176,10 @@ def _ticket_field(field_id: int, kind: str, title: str, request: Request) -> Jso
         "updated_at": CREATED,
     }
     return _linked(body, "ticket_fields", request)
+
+
+def _id(field: Json) -> int:
+    return int(field["id"])
 
 
 def _linked(body: Json, collection: str, request: Request) -> Json:

@@ -8,15 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from itertools import count
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.limits import Window
+from sandbox.limits import Limit, Limits, Window
 from sandbox.store import Record, Store, Tables, utc_now
-from sandbox.web import Endpoint, Refusal, bounded_integer
-from sandbox.zendesk import events, shapes
+from sandbox.web import Endpoint, Refusal
+from sandbox.zendesk import events, paging, shapes
 from sandbox.zendesk.behaviour import Behaviour
 from sandbox.zendesk.exports import Export, base_of, by_cursor, by_time, creation_time, modification_time
 from sandbox.zendesk.fields import TicketFields, UserFields
@@ -29,8 +28,9 @@ SUBDOMAIN = "sandbox"
 EMAIL = "support@crm.example"
 TOKEN = "sandbox-api-token"  # noqa: S105  (opens the sandbox, nothing else)
 OAUTH_TOKEN = "sandbox-oauth-token"  # noqa: S105
-PER_MINUTE = 700
-PAGE, MOST_IDS = 100, 100
+LIMITS = {"minute": Limit(700, 60)}
+STRICT = {"export_delay": 60, "exports_per_minute": 10}  # how every account behaves
+MOST_IDS = 100
 SUFFIXES = ("", ".json")
 EXPORTS_PATH = "/api/v2/incremental/"
 LATEST = 2**62  # seconds: no export ends there
@@ -42,13 +42,13 @@ class Zendesk:
 
     name = "zendesk"
 
-    def __init__(self, tables: Tables, clock: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, tables: Tables, clock: Callable[[], datetime] = utc_now, *, strict: bool = False) -> None:
         further: Tables = {name: [] for name in FURTHER_TABLES}
         self.store = events.AuditedStore({**further, **tables}, whole_seconds=True, clock=clock)
-        self.behaviour = Behaviour()
+        self.behaviour = Behaviour(**STRICT) if strict else Behaviour()
         self._clock = clock
-        self._minute = Window(PER_MINUTE, 60)
-        self._exports_minute = Window(0, 60, self._seconds)
+        self.limits = Limits(LIMITS, enforced=strict, clock=self._seconds)
+        self._exports_minute = Window(Limit(0, 60), self._seconds)
         self._ids = count(99_000_000_000_001)
         self._user_fields = UserFields()
         self._jobs = Jobs(self.behaviour, self._seconds)
@@ -61,7 +61,7 @@ class Zendesk:
         self.endpoints = [
             *self.behaviour.endpoints(),
             *self._exports(),
-            *_both("/api/v2/guide/survey_responses", self._survey_responses),
+            Endpoint("GET", "/api/v2/guide/survey_responses", self._survey_responses),
             *_both("/api/v2/users/me", self._me, open_to_all=True),
             *(one for table in SHOWN for one in _both(f"/api/v2/{table}/show_many", self._show_many(table))),
             *UserUpdates(self.store, self._user_fields, self._jobs).endpoints,
@@ -76,16 +76,23 @@ class Zendesk:
         if not _is_known(request):
             raise shapes.unauthenticated()
 
+    def admit(self, endpoint: Endpoint) -> None:
+        """The minute of the account, and that of exports."""
+        if self.limits.exceeded("minute"):
+            raise shapes.limit_reached({"Retry-After": str(self.limits["minute"].resets_in)})
+        if endpoint.path.startswith(EXPORTS_PATH):
+            self._spend_export()
+
     def headers(self, endpoint: Endpoint) -> Mapping[str, str]:
         """What is left of the minute, of exports too."""
-        self._minute.spend()
-        limit, remaining = str(self._minute.most), str(self._minute.remaining)
+        minute = self.limits["minute"]
+        limit, remaining = str(minute.limit.most), str(minute.remaining)
         return {
             "x-rate-limit": limit,
             "x-rate-limit-remaining": remaining,
             "ratelimit-limit": limit,
             "ratelimit-remaining": remaining,
-            "ratelimit-reset": str(self._minute.resets_in),
+            "ratelimit-reset": str(minute.resets_in),
             **self._export_headers(endpoint),
         }
 
@@ -94,20 +101,17 @@ class Zendesk:
         if not (self.behaviour.exports_per_minute and endpoint.path.startswith(EXPORTS_PATH)):
             return {}
         window = self._exports_minute
-        told = f"total={window.most}; remaining={window.remaining}; resets={window.resets_in}"
+        told = f"total={window.limit.most}; remaining={window.remaining}; resets={window.resets_in}"
         return {"zendesk-ratelimit-incremental-exports": told}
 
     def _seconds(self) -> float:
         return self._clock().timestamp()
 
     def _spend_export(self) -> None:
-        window, window.most = self._exports_minute, self.behaviour.exports_per_minute
-        if not window.most:
-            return
-        window.spend()
-        if window.used > window.most:
-            wait = {"Retry-After": str(window.resets_in)}
-            raise Refusal(429, {"error": "APIRateLimitExceeded", "description": "Too many exports per minute"}, wait)
+        window, most = self._exports_minute, self.behaviour.exports_per_minute
+        window.limit = Limit(most, window.limit.seconds)
+        if most and not window.spend():
+            raise shapes.limit_reached({"Retry-After": str(window.resets_in)})
 
     def unknown(self, request: Request, status: int) -> Refusal:  # noqa: ARG002
         """No such path, or not with this method."""
@@ -116,7 +120,7 @@ class Zendesk:
     def reset(self) -> None:
         """Records, fields, behaviour and limits as at the start, no jobs."""
         self.behaviour.reset()
-        self._minute.reset()
+        self.limits.reset()
         self._exports_minute.reset()
         self._jobs.reset()
         self._user_fields.reset()
@@ -144,7 +148,6 @@ class Zendesk:
         async def handler(request: Request) -> Response:
             if export.table == events.TABLE and self.behaviour.events_forbidden:
                 raise shapes.refusal(403, "Forbidden", "You do not have access to this page.")
-            self._spend_export()
             delay = self.behaviour.export_delay
             until = shapes.unix(self._clock()) - delay if delay else LATEST
             return serve(self.store, export, request, until)
@@ -183,7 +186,7 @@ class Zendesk:
     async def _survey_responses(self, request: Request) -> Response:
         start = _seconds(request.query_params.get("filter[created_at_start]"), 0)  # in milliseconds
         made = [one for one in self.store.live("survey_responses") if one.created.timestamp() * 1_000 >= start]
-        page, further = _cursor_page(made, request)
+        page, further = paging.by_cursor(made, _number_of, request)
         return JSONResponse({"survey_responses": [shapes.survey_response(one) for one in page]} | further)
 
     def _records(self, table: str) -> list[Endpoint]:
@@ -195,7 +198,7 @@ class Zendesk:
 
         async def listed(request: Request) -> Response:
             records = [record for record in self.store.live(table) if _passes(record, request)]
-            records.sort(key=lambda record: int(record.record_id))
+            records.sort(key=_number_of)
             return JSONResponse(self._listed(table, records, request))
 
         path = f"/api/v2/{table}"
@@ -203,34 +206,15 @@ class Zendesk:
 
     def _listed(self, table: str, records: list[Record], request: Request) -> dict[str, Any]:
         """A page of a list: by cursor where page[size] is given, else by page number."""
-        query, base = request.query_params, base_of(request)
-        if "page[size]" in query:
-            page, further = _cursor_page(records, request)
+        if "page[size]" in request.query_params:
+            page, further = paging.by_cursor(records, _number_of, request)
         else:
-            size = bounded_integer(query.get("per_page"), PAGE, PAGE, _bad_page)
-            number = bounded_integer(query.get("page"), 1, len(records) + 1, _bad_page)
-            page, more = records[(number - 1) * size : number * size], len(records) > number * size
-            following = urlencode({"page": number + 1, "per_page": size})
-            next_page = f"{base}{request.url.path}?{following}" if more else None
-            further = {"next_page": next_page, "previous_page": None, "count": len(records)}
-        return {table: [self._show[table](record, base) for record in page]} | further
+            page, further = paging.by_number(records, request)
+        return {table: [self._show[table](record, base_of(request)) for record in page]} | further
 
 
-def _cursor_page(records: list[Record], request: Request) -> tuple[list[Record], dict[str, Any]]:
-    """A page of a list by cursor, and what tells about the next one."""
-    query = request.query_params
-    size = bounded_integer(query.get("page[size]"), PAGE, PAGE, _bad_page)
-    after = query.get("page[after]", "0")
-    if not after.isdigit():
-        raise _bad_page(after)
-    left = [record for record in records if int(record.record_id) > int(after)]
-    page, more = left[:size], len(left) > size
-    cursor = page[-1].record_id if page else None
-    following = urlencode({"page[size]": size, "page[after]": cursor})
-    return page, {
-        "meta": {"has_more": more, "after_cursor": cursor, "before_cursor": None},
-        "links": {"prev": None, "next": f"{base_of(request)}{request.url.path}?{following}" if more else None},
-    }
+def _number_of(record: Record) -> int:
+    return int(record.record_id)
 
 
 def _both(path: str, handler: Callable[[Request], Awaitable[Response]], *, open_to_all: bool = False) -> list[Endpoint]:
@@ -259,7 +243,3 @@ def _seconds(text: str | None, default: int) -> int:
     if text is not None and not text.isdigit():
         raise shapes.refusal(400, "InvalidValue", "Times must be Unix times in whole seconds")
     return default if text is None else int(text)
-
-
-def _bad_page(text: str) -> Refusal:
-    return shapes.refusal(400, "InvalidPaginationParameter", f"{text} is not a page size or place")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +21,12 @@ def refusal(status: int, error: str, description: str, **further: Any) -> Refusa
 def not_found() -> Refusal:
     """No such record."""
     return refusal(404, "RecordNotFound", "Not found")
+
+
+def limit_reached(headers: Mapping[str, str]) -> Refusal:
+    """A limit of requests is reached; the headers say how long to wait."""
+    body = {"error": "APIRateLimitExceeded", "description": "Number of allowed API requests per minute exceeded"}
+    return Refusal(429, body, headers)
 
 
 def unauthenticated() -> Refusal:

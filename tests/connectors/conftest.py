@@ -13,7 +13,9 @@ from connectors.base import Session
 from connectors.hubspot import CONNECTOR, HubSpotSettings
 from sandbox.hubspot.service import ACCESS_TOKEN
 from sandbox.serve import Sandbox, start
-from tests.connectors.scripted import Scripted
+from tests.connectors import zendesk_accounts
+from tests.connectors.salesforce_fixtures import control, proxy, salesforce  # noqa: F401  (fixtures)
+from tests.connectors.scripted import Reply, Scripted
 
 SEED, TODAY = 7, date(2026, 11, 22)
 
@@ -21,7 +23,7 @@ SEED, TODAY = 7, date(2026, 11, 22)
 @pytest.fixture(scope="session")
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     """The sandbox in the state of its start, for tests that only read."""
-    with start(tmp_path_factory.mktemp("sandbox"), SEED, TODAY) as running:
+    with start(tmp_path_factory.mktemp("sandbox"), SEED, TODAY, strict=False) as running:
         yield running
 
 
@@ -34,8 +36,8 @@ def fresh_sandbox(sandbox: Sandbox) -> Iterator[Sandbox]:
 
 
 def _reset(sandbox: Sandbox) -> None:
-    for control in sandbox.control.values():
-        control.reset()
+    for crm in sandbox.control.values():
+        crm.reset()
 
 
 @pytest.fixture
@@ -66,5 +68,20 @@ def hubspot_login() -> Iterator[Callable[..., Session]]:
         return opened[-1]
 
     yield login
+    for session in opened:
+        session.close()
+
+
+@pytest.fixture
+def scripted_zendesk(answering: Callable[..., Scripted]) -> Iterator[zendesk_accounts.Start]:
+    """Starts a server that gives these replies and a session with it, which is closed after the test."""
+    opened: list[Session] = []
+
+    def start(*replies: Reply) -> tuple[Session, Scripted]:
+        server = answering(*replies)
+        opened.append(zendesk_accounts.login(server.url))
+        return opened[-1], server
+
+    yield start
     for session in opened:
         session.close()

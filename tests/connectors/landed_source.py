@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from connectors.base import Cursor, Mode, Page, Session, Stream
 from nps_pipeline.home import Home
-from nps_pipeline.landing import LoadRequest, land, list_loads
+from nps_pipeline.landing import COMMIT_EVERY, LoadRequest, land, list_loads
 from sandbox.control import Control
 from sandbox.serve import Sandbox
 from tests.connectors.test_conformance import CONNECTORS, NO_OVERLAP, settings_of, streams_of
@@ -74,24 +74,24 @@ class Source:
         loads = list_loads(self.home)
         return loads[-1].manifest.cursor_after if loads else {}
 
-    def land(self, pages: Iterator[Page]) -> None:
-        mode: Mode = "incremental" if list_loads(self.home) else "full"
-        land(self.home, LoadRequest(self.stream.source, self.stream.name, mode, "test", "test"), pages)
+    def land(self, pages: Iterator[Page], every: int = COMMIT_EVERY, *, reconcile: bool = False) -> None:
+        later: Mode = "reconcile" if reconcile else "incremental"
+        mode: Mode = later if list_loads(self.home) else "full"
+        land(self.home, LoadRequest(self.stream.source, self.stream.name, mode, "test", "test"), pages, every)
 
     def pull(self, overlap: timedelta = OVERLAP) -> None:
         """Pull and land as a run does: from where the last load ended."""
         self.land(self.pages(self.cursor(), overlap))
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Every landed row."""
+        parts = [part for load in list_loads(self.home) for part in load.parts]
+        return [row for part in parts for row in pq.read_table(part).to_pylist()]
+
     def landed(self) -> Versions:
         """The current version of every landed record."""
-        return latest(
-            [
-                (row["record_id"], row["source_version"], row["is_deleted"], row["payload"])
-                for load in list_loads(self.home)
-                for part in load.parts
-                for row in pq.read_table(part).to_pylist()
-            ]
-        )
+        names = ("record_id", "source_version", "is_deleted", "payload")
+        return latest([(row[names[0]], row[names[1]], row[names[2]], row[names[3]]) for row in self.rows()])
 
     def served(self) -> Versions:
         """What a pull of everything serves, without faults."""
@@ -124,9 +124,4 @@ def versions(pages: Sequence[Page]) -> Versions:
 def latest(rows: Sequence[tuple[str, datetime | None, bool, str]]) -> Versions:
     """The row of every record that is the current one: the last of those that changed last."""
     ordered = sorted(rows, key=lambda row: row[1] or datetime.min.replace(tzinfo=UTC))
-    return {key: (version, is_deleted, said(payload)) for key, version, is_deleted, payload in ordered}
-
-
-def said(payload: str) -> str:
-    """What a payload says: a list may leave out what an export of the same records says is null."""
-    return json.dumps({name: value for name, value in json.loads(payload).items() if value is not None})
+    return {key: (version, is_deleted, payload) for key, version, is_deleted, payload in ordered}

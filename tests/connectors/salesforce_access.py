@@ -52,6 +52,11 @@ def connect(environment: Mapping[str, str], **settings: Any) -> SalesforceSessio
     return CONNECTOR.connect(SETTINGS.model_copy(update=settings), environment)
 
 
+def session_of(proxy: Proxy, way: str = "jwt", **settings: Any) -> SalesforceSession:
+    """A session by way of a proxy."""
+    return connect(proxy.environment(way), **settings)
+
+
 def pulled(session: SalesforceSession, name: str, cursor: Mapping[str, Any] | None = None) -> list[Page]:
     return list(session.pull(STREAMS[name], cursor or {}, NO_OVERLAP))
 
@@ -179,7 +184,7 @@ def _handler(proxy: Proxy, trusting: ssl.SSLContext) -> type[BaseHTTPRequestHand
         def _forwarded(self, body: bytes) -> Answer:
             address = urlsplit(proxy.sandbox.urls["salesforce"])
             connection = HTTPSConnection(str(address.hostname), address.port, timeout=10, context=trusting)
-            wanted = ("Host", "Authorization", "Content-Type")
+            wanted = ("Host", "Authorization", "Content-Type", "SOAPAction")
             headers = {name: self.headers[name] for name in wanted if name in self.headers}
             connection.request(self.command, self.path, body, headers | {"Sforce-Query-Options": "batchSize=200"})
             response = connection.getresponse()

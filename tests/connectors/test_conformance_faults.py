@@ -7,6 +7,7 @@ after faults, kills, ties and changes under way is what the server holds, each v
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -22,7 +23,7 @@ from connectors.errors import ConfigError, ConnectorError, InDoubtError, Retryab
 from connectors.http import ATTEMPTS, LONGEST_WAIT
 from connectors.values import latest_moment
 from nps_pipeline.home import Home
-from nps_pipeline.landing import list_loads
+from nps_pipeline.landing import COMMIT_EVERY, list_loads
 from sandbox.faults import Fault, at_random
 from sandbox.serve import Sandbox
 from tests.connectors.landed_source import EVER, MOST_ROWS, OVERLAP, PAGE_SIZES, PAGES, Source, first_stream, versions
@@ -39,6 +40,7 @@ from tests.connectors.test_conformance import (
     texts,
 )
 
+LISTS = ("satisfaction_ratings", "survey_responses")  # in no order of what changed
 CHANGES = 6  # while one pull runs: fewer than a page has rows, since an export may hide what a full second deletes
 DATA = r"^/(services/data|crm|api)/"  # no logins
 RENEWED = {"salesforce": ("password", "jwt", "client_credentials")}  # the ways that can log in anew
@@ -131,18 +133,21 @@ def test_a_storm_ends_with_an_error_after_few_requests(
 
 
 @every_stream
-def test_a_storm_lands_nothing_and_deletes_nothing(source_of: SourceOf, source: str, name: str) -> None:
+def test_a_storm_costs_nothing_and_deletes_nothing(source_of: SourceOf, source: str, name: str) -> None:
     one = source_of(source, name)
     one.pull()
-    before, cursor = one.landed(), one.cursor()
+    before = one.landed()
     edited, deleted = list(before)[:2]
     one.control.edit(name, edited)
     one.control.delete(name, deleted)
+    now = one.served()
     for number, fault in enumerate(BROKEN):
+        is_reconcile, loads = number % 2 == 0, len(list_loads(one.home))
         one.control.faults([replace(fault, nth=1 + number // 2, times=None)])
         with pytest.raises(RetryableError):
-            one.land(one.pages(cursor if number % 2 else {}, EVER))
-        assert (one.landed(), one.cursor()) == (before, cursor)
+            one.land(one.pages({} if is_reconcile else one.cursor(), EVER), reconcile=is_reconcile)
+        assert {key: row for key, row in one.landed().items() if row != before[key]}.items() <= now.items()
+        assert len(list_loads(one.home)) == loads or not is_reconcile
     one.control.clear_faults()
     one.pull()
     one.agrees()
@@ -254,42 +259,83 @@ def killed_after(pages: Iterator[Page], number: int) -> Iterator[Page]:
     raise RetryableError("killed")
 
 
+def doubled(one: Source) -> int:
+    """How many more rows are landed than there are versions of records."""
+    landed = [(row["record_id"], row["payload"], row["is_deleted"]) for row in one.rows()]
+    return len(landed) - len({*landed})
+
+
 @every_stream
-def test_a_pull_that_is_killed_at_any_page_is_made_good_by_the_next(
-    source_of: SourceOf, source: str, name: str
+def test_a_pull_that_is_killed_at_any_page_keeps_what_came_and_the_next_goes_on(
+    source_of: SourceOf, tmp_path: Path, source: str, name: str
 ) -> None:
     one = source_of(source, name)
+    whole = one.served()
     number = len([*one.pages()])
     for killed in range(number + 1):
+        one.home = Home(tmp_path / f"first-{killed}")
         with pytest.raises(RetryableError, match="killed"):
             one.land(killed_after(one.pages(), killed))
-        assert list_loads(one.home) == []
-    one.pull()
-    one.agrees()
-    before, cursor = one.landed(), one.cursor()
+        assert one.landed().items() <= whole.items()
+        one.pull()
+        assert (one.landed(), doubled(one)) == (whole, 0)
+    before, base = one.landed(), one.home
     edited, deleted = list(before)[:2]
     one.control.edit(name, edited)
     one.control.delete(name, deleted)
-    number = len([*one.pages(cursor, EVER)])
+    number = len([*one.pages(one.cursor(), EVER)])
     assert number >= one.least_pages
     for killed in range(number + 1):
+        one.home = Home(shutil.copytree(base.root, tmp_path / f"then-{killed}"))
         with pytest.raises(RetryableError, match="killed"):
-            one.land(killed_after(one.pages(cursor, EVER), killed))
-        assert (one.landed(), one.cursor()) == (before, cursor)
-    one.pull()
-    one.agrees()
+            one.land(killed_after(one.pages(one.cursor(), EVER), killed))
+        one.pull()
+        one.agrees()
+        assert doubled(one) == 0
 
 
 @every_stream
-@pytest.mark.parametrize("cursor", ["none", "kept"])
+def test_a_long_pull_is_committed_on_the_way_wherever_pages_say_from_where_it_goes_on(
+    source_of: SourceOf, source: str, name: str
+) -> None:
+    one = source_of(source, name)
+    one.land(one.pages(), every=1)
+    loads = [load.manifest for load in list_loads(one.home)]
+    assert [load.is_drained for load in loads] == [False] * (len(loads) - 1) + [True]
+    assert [load.mode for load in loads] == ["incremental"] * (len(loads) - 1) + ["full"]
+    assert [load.live_records for load in loads] == [None] * (len(loads) - 1) + [len(one.landed())]
+    if name not in LISTS:
+        assert len(loads) >= one.least_pages
+    assert doubled(one) == 0
+    one.agrees()
+    one.settles()
+
+
+@every_stream
+@pytest.mark.parametrize(("cursor", "every"), [("none", COMMIT_EVERY), ("kept", COMMIT_EVERY), ("none", 1)])
 def test_what_changes_while_it_is_pulled_is_landed_by_this_pull_or_the_next(
-    source_of: SourceOf, source: str, name: str, cursor: str
+    source_of: SourceOf, source: str, name: str, cursor: str, every: int
 ) -> None:
     one = source_of(source, name)
     ids = list(one.control.state(name))
     if cursor == "kept":
         one.pull()
-    one.land(changing(one, one.pages(one.cursor(), EVER), ids))
+    one.land(changing(one, one.pages(one.cursor(), EVER), ids), every)
+    one.pull()
+    one.agrees()
+    one.settles()
+
+
+@every_stream
+def test_what_changes_before_an_interrupted_pull_goes_on_is_landed(source_of: SourceOf, source: str, name: str) -> None:
+    one = source_of(source, name)
+    ids = list(one.control.state(name))
+    with pytest.raises(RetryableError, match="killed"):
+        one.land(killed_after(changing(one, one.pages(), ids), 2))
+    live_ids = [key for key, (_, is_deleted, _) in one.landed().items() if not is_deleted]
+    for number, key in enumerate(live_ids[:CHANGES]):
+        (one.control.delete if number % 2 else one.control.edit)(name, key)
+    one.pull()
     one.pull()
     one.agrees()
     one.settles()

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
@@ -150,9 +152,16 @@ def test_payloads_have_the_values_of_the_record(sandbox: Sandbox, hubspot: Sessi
         assert properties["nps_score"] is None
 
 
-def test_only_the_last_page_bears_a_cursor_and_none_runs_ahead(sandbox: Sandbox, hubspot: Session) -> None:
+def test_a_page_on_the_way_says_how_far_the_walk_came_and_no_cursor_runs_ahead(
+    sandbox: Sandbox, hubspot: Session
+) -> None:
     pages = pulled(hubspot, "contacts")
-    assert [bool(page.cursor) for page in pages] == [False] * (len(pages) - 1) + [True]
+    walked = [page for page in pages[:-1] if page.cursor]
+    assert [page.cursor["walked"] for page in walked] == [
+        "@" + [one.record_id for one in page.records if not one.is_deleted][-1] for page in walked
+    ]
+    assert len(walked) == ceil(len(records_of(pages)) / 100)
+    assert "walked" not in pages[-1].cursor
     reached = parse_moment(json.loads(json.dumps(pages[-1].cursor))["modified"])
     newest = max(one["modified"] for one in sandbox.control["hubspot"].state("contacts").values())
     assert reached <= min(datetime.fromisoformat(newest), datetime.now(UTC))
@@ -264,3 +273,12 @@ def test_more_changes_than_a_search_serves_page_by_page_are_all_served(
     assert {one["body"]["after"] for one in server.asked if one["body"]} == {"0"}
     assert len(waits) >= number / 200 / 4 - 1
     assert max(waits) <= 1.0
+
+
+def test_archived_records_are_asked_for_with_a_boolean_as_json_spells_it(
+    hubspot_login: Login, answering: Callable[..., Scripted]
+) -> None:
+    server = answering(Reply({"results": []}))
+    pulled(hubspot_login(server.url), "contacts")
+    live, archived = (dict(parse_qsl(urlsplit(one["path"]).query)) for one in server.asked)
+    assert ("archived" in live, archived["archived"]) == (False, "true")

@@ -243,12 +243,12 @@ def test_what_search_learns_of_after_a_while_is_served_within_the_overlap(
     control: HubSpotControl, hubspot: Session
 ) -> None:
     cursor = pulled(hubspot, "contacts")[-1].cursor
-    control.behave(index_milliseconds=60_000)
+    control.search_lag(60.0)
     late = min(control.state("contacts"))
     control.edit("contacts", late, lastname="Late")
     second = pulled(hubspot, "contacts", cursor, OVERLAP)
     assert late not in {one.record_id for one in records_of(second)}
-    control.behave(index_milliseconds=0)
+    control.search_lag(0.0)
     third = {one.record_id: one for one in records_of(pulled(hubspot, "contacts", second[-1].cursor, OVERLAP))}
     assert "Late" in third[late].payload
 

@@ -76,7 +76,7 @@ def test_a_record_without_id_or_time_stops_the_pull(
 )
 def test_pages_that_do_not_go_on_stop_the_pull(fault: Fault, cursor: dict[str, str], results: list[Any]) -> None:
     page = Reply({"results": results, "paging": NEXT})
-    with pytest.raises(FatalError, match="nothing of this pull was kept"):
+    with pytest.raises(FatalError, match="this page was not kept"):
         pulled(fault(page, page, Reply({"results": []})), "companies", cursor)
 
 

@@ -42,7 +42,7 @@ def test_an_account_that_allows_few_searches_refuses_none(
     fresh_sandbox: Sandbox, hubspot_login: Login, control: HubSpotControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("connectors.hubspot._SEARCHED", 4)
-    control.behave(searches_per_second=5)
+    control.limit("search_second", 5, 1.0)
     rows = len(control.state("companies"))
     assert len(records_of(pulled(hubspot_login(fresh_sandbox.urls["hubspot"]), "companies", SINCE))) == rows > 30
     assert set(statuses(control)) == {200}
@@ -57,7 +57,7 @@ def test_no_request_is_sent_when_the_last_answer_said_that_none_is_left(fault: F
 def test_an_interval_that_is_used_up_is_waited_for(
     fresh_sandbox: Sandbox, hubspot_login: Login, control: HubSpotControl, waits: list[float]
 ) -> None:
-    control.behave(requests_per_interval=2)
+    control.limit("ten_seconds", 2, 10.0)
     with pytest.raises(RetryableError, match="TEN_SECONDLY_ROLLING"):  # the sandbox's clock does not move on by waits
         pulled(hubspot_login(fresh_sandbox.urls["hubspot"]), "contacts")
     assert waits == pytest.approx([10.0] * 5, abs=0.5)
@@ -113,7 +113,7 @@ def test_the_end_of_a_days_requests_ends_the_pull_at_once(
 def test_an_account_that_has_used_up_its_day_is_not_asked_again(
     fresh_sandbox: Sandbox, hubspot_login: Login, control: HubSpotControl, waits: list[float]
 ) -> None:
-    control.behave(requests_per_day=2)
+    control.limit("day", 2, 86_400.0)
     with pytest.raises(RetryableError, match="DAILY"):
         pulled(hubspot_login(fresh_sandbox.urls["hubspot"]), "contacts")
     assert (statuses(control), waits) == ([200, 200, 429], [])

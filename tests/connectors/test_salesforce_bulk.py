@@ -13,7 +13,6 @@ from connectors.base import Page
 from connectors.errors import ConfigError, ConnectorError, RetryableError
 from connectors.salesforce import SalesforceSession
 from sandbox.salesforce.hooks import SalesforceControl
-from sandbox.serve import Sandbox
 from tests.connectors.salesforce_access import (
     EXPIRED,
     NO_OVERLAP,
@@ -22,14 +21,13 @@ from tests.connectors.salesforce_access import (
     Fault,
     Proxy,
     changing,
-    connect,
     cut,
     halved,
-    proxied,
     pulled,
     records_of,
     refusing,
     saying,
+    session_of,
 )
 
 ANSWERS = "SurveyQuestionResponse"
@@ -47,19 +45,8 @@ def polls(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def proxy(fresh_sandbox: Sandbox, waits: list[float]) -> Iterator[Proxy]:  # noqa: ARG001
-    with proxied(fresh_sandbox) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def control(fresh_sandbox: Sandbox) -> SalesforceControl:
-    return SalesforceControl.of(fresh_sandbox.control["salesforce"])
-
-
-@pytest.fixture
 def bulk(proxy: Proxy) -> Iterator[SalesforceSession]:
-    session = connect(proxy.environment("jwt"), bulk_above=0)
+    session = session_of(proxy, bulk_above=0)
     yield session
     session.close()
 
@@ -79,7 +66,7 @@ CREATE, POLL, PAGE_OF, ABORT, DELETE = "POST 0", "GET 1", "GET 2", "PATCH 1", "D
 def test_every_record_is_what_it_is_by_rest(proxy: Proxy, bulk: SalesforceSession, name: str) -> None:
     control = proxy.sandbox.control["salesforce"]
     control.delete(name, min(control.state(name)))
-    by_rest = records_of(pulled(connect(proxy.environment("jwt")), name))
+    by_rest = records_of(pulled(session_of(proxy), name))
     assert proxy.requests(JOBS) == []
     by_job = records_of(pulled(bulk, name))
     assert steps(proxy)[0] == CREATE
@@ -109,27 +96,27 @@ def test_pages_are_followed_by_locator_and_cost_as_much_as_they_must(
 
 
 def test_the_cursor_is_that_of_a_pull_by_rest(proxy: Proxy, bulk: SalesforceSession) -> None:
-    by_rest = pulled(connect(proxy.environment("jwt")), "Account")[-1].cursor["system_modstamp"]
+    by_rest = pulled(session_of(proxy), "Account")[-1].cursor["system_modstamp"]
     assert pulled(bulk, "Account")[-1].cursor["system_modstamp"] == by_rest
 
 
 def test_few_records_come_by_rest(proxy: Proxy) -> None:
     many = len(proxy.sandbox.control["salesforce"].state(ANSWERS))
-    pulled(connect(proxy.environment("jwt"), bulk_above=many), ANSWERS)
+    pulled(session_of(proxy, bulk_above=many), ANSWERS)
     assert proxy.requests(JOBS) == []
-    pulled(connect(proxy.environment("jwt"), bulk_above=many - 1), ANSWERS)
+    pulled(session_of(proxy, bulk_above=many - 1), ANSWERS)
     assert proxy.requests(JOBS)
 
 
 def test_many_changes_since_the_last_pull_come_by_job(proxy: Proxy) -> None:
-    control, session = proxy.sandbox.control["salesforce"], connect(proxy.environment("jwt"), bulk_above=250)
+    control, session = proxy.sandbox.control["salesforce"], session_of(proxy, bulk_above=250)
     cursor = pulled(session, ANSWERS)[-1].cursor
     edited = list(control.state(ANSWERS))
     for one in edited[:3]:
         control.edit(ANSWERS, one, NumberValue=3)
     assert {*edited[:3]} <= records_of(pulled(session, ANSWERS, cursor)).keys()
     assert proxy.requests(JOBS) == []
-    many = connect(proxy.environment("jwt"), bulk_above=2)
+    many = session_of(proxy, bulk_above=2)
     found = records_of(pulled(many, ANSWERS, cursor))
     assert steps(proxy)[0] == CREATE
     assert {*edited[:3]} <= found.keys() < {*edited}
@@ -149,7 +136,7 @@ def test_an_object_that_has_no_jobs_comes_by_rest(
 @pytest.mark.parametrize("place", [JOBS, RESULTS])
 @pytest.mark.parametrize("way", ["jwt", "client_credentials", "password"])
 def test_an_expired_session_is_renewed_in_the_middle_of_a_job(proxy: Proxy, way: str, place: str) -> None:
-    session = connect(proxy.environment(way), bulk_above=0)
+    session = session_of(proxy, way, bulk_above=0)
     proxy.faults.append((place, EXPIRED))
     assert records_of(pulled(session, ANSWERS)).keys() == proxy.sandbox.control["salesforce"].state(ANSWERS).keys()
     assert steps(proxy).count(CREATE) == 1
@@ -168,7 +155,7 @@ def test_a_session_that_stays_expired_is_renewed_once_per_request(
 
 
 def test_an_expired_session_id_ends_the_job(proxy: Proxy) -> None:
-    session = connect(proxy.environment("session"), bulk_above=0)
+    session = session_of(proxy, "session", bulk_above=0)
     proxy.faults.append((RESULTS, EXPIRED))
     with pytest.raises(ConfigError, match="credentials"):
         pulled(session, ANSWERS)

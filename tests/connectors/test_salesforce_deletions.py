@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +14,6 @@ from connectors.errors import ConnectorError, ExpiredCursorError, FatalError, Re
 from connectors.salesforce import SalesforceSession
 from connectors.values import moment_text, parse_moment
 from sandbox.salesforce.hooks import SalesforceControl
-from sandbox.serve import Sandbox
 from tests.connectors.salesforce_access import (
     EXPIRED,
     NO_OVERLAP,
@@ -23,9 +22,7 @@ from tests.connectors.salesforce_access import (
     Fault,
     Proxy,
     changing,
-    connect,
     cut,
-    proxied,
     pulled,
     records_of,
     refusing,
@@ -34,24 +31,6 @@ from tests.connectors.salesforce_access import (
 
 DELETED = "/deleted/"
 TODAY = datetime.now(UTC).replace(second=0, microsecond=0)
-
-
-@pytest.fixture
-def control(fresh_sandbox: Sandbox) -> SalesforceControl:
-    return SalesforceControl.of(fresh_sandbox.control["salesforce"])
-
-
-@pytest.fixture
-def proxy(fresh_sandbox: Sandbox, waits: list[float]) -> Iterator[Proxy]:  # noqa: ARG001
-    with proxied(fresh_sandbox) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def salesforce(proxy: Proxy) -> Iterator[SalesforceSession]:
-    session = connect(proxy.environment("jwt"))
-    yield session
-    session.close()
 
 
 def a_minute_ago() -> datetime:

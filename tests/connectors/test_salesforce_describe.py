@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,17 +13,15 @@ from connectors.errors import ConfigError, FatalError, RetryableError
 from connectors.salesforce import CONNECTOR, SalesforceSession
 from connectors.salesforce_streams import SalesforceSettings
 from sandbox.salesforce.hooks import SalesforceControl
-from sandbox.serve import Sandbox
 from tests.connectors.salesforce_access import (
     NO_OVERLAP,
     Proxy,
     changing,
-    connect,
-    proxied,
     pulled,
     records_of,
     refusing,
     saying,
+    session_of,
 )
 
 DESCRIBE = "/describe"
@@ -34,24 +31,6 @@ OPTIONAL = {
     for stream in CONNECTOR.streams(SalesforceSettings.model_validate(dict.fromkeys(SWITCHED_ON, True)), {})
     if stream.name in SWITCHED_ON.values()
 }
-
-
-@pytest.fixture
-def control(fresh_sandbox: Sandbox) -> SalesforceControl:
-    return SalesforceControl.of(fresh_sandbox.control["salesforce"])
-
-
-@pytest.fixture
-def proxy(fresh_sandbox: Sandbox, waits: list[float]) -> Iterator[Proxy]:  # noqa: ARG001
-    with proxied(fresh_sandbox) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def salesforce(proxy: Proxy) -> Iterator[SalesforceSession]:
-    session = connect(proxy.environment("jwt"))
-    yield session
-    session.close()
 
 
 # --- what is missing ---
@@ -157,7 +136,7 @@ def test_an_object_that_is_switched_on_is_pulled_complete(
     proxy: Proxy, control: SalesforceControl, monkeypatch: pytest.MonkeyPatch, name: str, bulk_above: int
 ) -> None:
     monkeypatch.setattr("connectors.salesforce_bulk.sleep", lambda _: None)
-    session, stream = connect(proxy.environment("jwt"), bulk_above=bulk_above), OPTIONAL[name]
+    session, stream = session_of(proxy, bulk_above=bulk_above), OPTIONAL[name]
     pages = list(session.pull(stream, {}, NO_OVERLAP))
     state = control.state(name)
     found = {one: json.loads(record.payload) for one, record in records_of(pages).items()}

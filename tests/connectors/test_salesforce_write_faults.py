@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,8 +11,6 @@ import pytest
 from connectors import http
 from connectors.base import Change
 from connectors.errors import ConfigError, InDoubtError, RetryableError
-from connectors.salesforce import SalesforceSession
-from sandbox.serve import Sandbox
 from tests.connectors.salesforce_access import (
     EXPIRED,
     KINDS,
@@ -26,26 +23,15 @@ from tests.connectors.salesforce_access import (
     connect,
     contacts,
     cut,
-    proxied,
     refusing,
     saying,
+    session_of,
 )
 
 WRITE = "/composite/sobjects"
 SECRET_PAGE = "<html>secret</html>"
+LOCKED = {"success": False, "errors": [{"statusCode": "UNABLE_TO_LOCK_ROW", "message": "secret", "fields": []}]}
 TOO_MANY_AT_A_TIME = refusing(403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests Limit exceeded.")
-
-pytestmark = pytest.mark.usefixtures("waits")
-
-
-@pytest.fixture
-def proxy(fresh_sandbox: Sandbox) -> Iterator[Proxy]:
-    with proxied(fresh_sandbox) as proxy:
-        yield proxy
-
-
-def session_of(proxy: Proxy) -> SalesforceSession:
-    return connect(proxy.environment("jwt"))
 
 
 def one_change(proxy: Proxy) -> Change:
@@ -120,11 +106,41 @@ def test_a_refused_write_names_what_is_missing(proxy: Proxy) -> None:
         session.push(TARGET, [written])
 
 
-def test_a_locked_row_is_told_as_its_own_outcome(proxy: Proxy) -> None:
-    locked = {"success": False, "errors": [{"statusCode": "UNABLE_TO_LOCK_ROW", "message": "secret", "fields": []}]}
-    session, written = session_of(proxy), one_change(proxy)
-    proxy.faults.append((WRITE, saying(json.dumps([locked]))))
-    assert [result.error_code for result in session.push(TARGET, [written])] == ["UNABLE_TO_LOCK_ROW"]
+def locking(*places: int) -> Fault:
+    """The rows at these places are locked, so that they are not written; the others are."""
+
+    def edit(rows: Any) -> Any:
+        return [LOCKED if place in places else row for place, row in enumerate(rows)]
+
+    return changing(edit)
+
+
+def test_only_the_rows_that_are_locked_are_sent_again(proxy: Proxy, waits: list[float]) -> None:
+    session, (one, two, *_) = session_of(proxy), list(contacts(proxy.sandbox))
+    changes = [change(one, NPS_Score__c="4"), change(two, NPS_Score__c="7")]
+    proxy.faults += [(WRITE, locking(1)), (WRITE, locking(0))]
+    results = session.push(TARGET, changes)
+    assert [(result.op_id, result.error_code) for result in results] == [(f"op-{one}", None), (f"op-{two}", None)]
+    assert [[row["Id"] for row in body["records"]] for body in proxy.written] == [[one, two], [two], [two]]
+    assert waits == [1.0, 2.0]
+
+
+def test_a_row_that_stays_locked_is_told_as_its_own_outcome(proxy: Proxy) -> None:
+    session, (one, two, *_) = session_of(proxy), list(contacts(proxy.sandbox))
+    changes = [change(one, NPS_Score__c="4"), change(two, NPS_Score__c="7")]
+    proxy.faults += [(WRITE, locking(1))] + [(WRITE, locking(0))] * (http.ATTEMPTS - 1)
+    codes = [result.error_code for result in session.push(TARGET, changes)]
+    assert codes == [None, "UNABLE_TO_LOCK_ROW"]
+    assert proxy.faults == []
+
+
+@pytest.mark.parametrize("refusal", [refusing(403, "INSUFFICIENT_ACCESS"), refusing(403, "REQUEST_LIMIT_EXCEEDED")])
+def test_what_is_written_is_told_also_where_the_locked_rows_are_refused_later(proxy: Proxy, refusal: Fault) -> None:
+    session, (one, two, *_) = session_of(proxy), list(contacts(proxy.sandbox))
+    changes = [change(one, NPS_Score__c="4"), change(two, NPS_Score__c="7")]
+    proxy.faults += [(WRITE, locking(1)), (WRITE, refusal)]
+    codes = [result.error_code for result in session.push(TARGET, changes)]
+    assert codes == [None, "UNABLE_TO_LOCK_ROW"]
 
 
 def test_what_was_never_sent_is_not_in_doubt(proxy: Proxy) -> None:

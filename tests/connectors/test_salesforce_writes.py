@@ -50,7 +50,7 @@ def test_values_are_written_as_what_they_are(
 
 
 def test_the_time_of_a_write_is_the_servers(salesforce: SalesforceSession, ids: list[str]) -> None:
-    before = datetime.now(UTC) - timedelta(seconds=2)
+    before = datetime.now(UTC) - timedelta(seconds=30)  # the Date of a busy server lags
     (result,) = salesforce.push(TARGET, [change(ids[0], NPS_Score__c="9")])
     assert result.written_at is not None
     assert before <= result.written_at <= datetime.now(UTC)

@@ -82,6 +82,7 @@ def test_moments_are_written_in_whole_seconds_of_utc() -> None:
     [
         ({}, None),
         ({"modified": "2026-03-01T09:30:00Z"}, datetime(2026, 3, 1, 9, 30, tzinfo=UTC)),
+        ({"walked": "@151000000001"}, None),
         ({"time": 1_772_357_400}, datetime(2026, 3, 1, 9, 30, tzinfo=UTC)),
         ({"a": "2026-03-01T09:30:00Z", "b": "2026-03-01T11:00:00+01:00"}, datetime(2026, 3, 1, 10, tzinfo=UTC)),
     ],

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from itertools import islice
+from pathlib import Path
 from threading import Event
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from connectors import zendesk, zendesk_exports
-from connectors.base import Budget, Record, Session
+from connectors import zendesk
+from connectors.base import Budget, Session
 from connectors.errors import ConfigError, FatalError, RetryableError
 from connectors.zendesk import CONNECTOR, ZendeskSettings
 from sandbox.serve import Sandbox
-from tests.connectors.scripted import Reply, Scripted
+from sandbox.zendesk.service import OAUTH_TOKEN
+from tests.connectors.scripted import Reply
+from tests.connectors.zendesk_accounts import (
+    NO_OVERLAP,
+    SETTINGS,
+    START,
+    STREAMS,
+    Start,
+    drained,
+    organizations_page,
+    row,
+    users_page,
+)
 
 TICKETS: dict[str, object] = {"score": "field:360001", "scale": [0, 10], "comment": "field:360002", "channel": "email"}
-SETTINGS = ZendeskSettings.model_validate({"tickets": TICKETS})
-STREAMS = {stream.name: stream for stream in CONNECTOR.streams(SETTINGS, {"user": ["nps_score"]})}
-NO_OVERLAP = timedelta(0)
-MOMENT = 1_767_225_600
+TABLES = ("tickets", "users", "organizations")
 
 
 def connect(environment: Mapping[str, str]) -> Session:
@@ -36,15 +46,6 @@ def session(sandbox: Sandbox) -> Iterator[Session]:
     made = connect(sandbox.environment)
     yield made
     made.close()
-
-
-def drained(
-    session: Session, stream: str, cursor: Mapping[str, Any] | None = None, overlap: timedelta = NO_OVERLAP
-) -> tuple[list[Record], Mapping[str, Any]]:
-    """All records of a pull and its cursor, which only the last page has."""
-    pages = list(session.pull(STREAMS[stream], cursor or {}, overlap))
-    assert not any(page.cursor for page in pages[:-1])
-    return [record for page in pages for record in page.records], pages[-1].cursor
 
 
 def a_user(sandbox: Sandbox, place: int = 1) -> str:
@@ -70,8 +71,10 @@ def test_what_is_no_ticket_field_or_another_metric_is_refused(wrong: dict[str, o
 
 def test_tickets_are_a_stream_only_where_configured() -> None:
     assert [stream.name for stream in CONNECTOR.streams(ZendeskSettings(), {})] == ["users", "organizations"]
-    assert STREAMS["users"].written == {"nps_score": "$.user_fields.nps_score"}
-    stated = STREAMS["tickets"].constants
+    settings = ZendeskSettings.model_validate({"tickets": TICKETS})
+    tickets, users, _ = CONNECTOR.streams(settings, {"user": ["nps_score"]})
+    assert users.written == {"nps_score": "$.user_fields.nps_score"}
+    stated = tickets.constants
     assert {"scale_max": "10", "channel": "email", "responded_at_basis": "first_seen"}.items() <= stated.items()
     assert not {"survey", "touchpoint"} & stated.keys()
 
@@ -84,6 +87,15 @@ def test_both_logins_work(sandbox: Sandbox, way: str) -> None:
     session = connect(sandbox.environment_for(zendesk=way))
     session.check()
     assert drained(session, "organizations")[0]
+
+
+def test_an_oauth_token_gives_way_to_no_password_of_the_home_directory(
+    sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login somebody password else", encoding="utf-8")
+    monkeypatch.setenv("NETRC", str(netrc))
+    connect(sandbox.environment_for(zendesk="oauth")).check()
 
 
 @pytest.mark.parametrize(("way", "secret"), [("token", "ZENDESK_TOKEN"), ("oauth", "ZENDESK_OAUTH_TOKEN")])
@@ -116,6 +128,7 @@ def test_the_address_is_made_of_the_subdomain() -> None:
     assert zendesk._url({"ZENDESK_SUBDOMAIN": "acme-help"}) == "https://acme-help.zendesk.com"  # noqa: SLF001
 
 
+@pytest.mark.wrong_requests
 def test_an_address_without_zendesk_is_a_configuration_error(sandbox: Sandbox) -> None:
     elsewhere = connect(sandbox.environment | {"ZENDESK_BASE_URL": f"{sandbox.urls['zendesk']}/nowhere"})
     with pytest.raises(ConfigError, match="ZENDESK_SUBDOMAIN"):
@@ -125,11 +138,12 @@ def test_an_address_without_zendesk_is_a_configuration_error(sandbox: Sandbox) -
 # --- pulling ---
 
 
-@pytest.mark.parametrize("table", ["tickets", "users", "organizations"])
+@pytest.mark.parametrize("table", TABLES)
 def test_a_pull_serves_what_zendesk_holds(
     sandbox: Sandbox, session: Session, monkeypatch: pytest.MonkeyPatch, table: str
 ) -> None:
-    monkeypatch.setattr(zendesk_exports, "PAGE_SIZE", 20)
+    monkeypatch.setattr("sandbox.zendesk.exports.PAGE", 20)
+    monkeypatch.setattr("connectors.zendesk_exports.PAGE_SIZE", 20)
     records, cursor = drained(session, table)
     state = sandbox.control["zendesk"].state(table)
     assert {record.record_id: record.source_version for record in records} == {
@@ -163,7 +177,7 @@ def test_a_later_pull_serves_what_changed_and_the_overlap(fresh_sandbox: Sandbox
 
 
 def test_deleted_records_are_served_as_such(fresh_sandbox: Sandbox, session: Session) -> None:
-    for table in STREAMS:
+    for table in TABLES:
         gone = list(fresh_sandbox.control["zendesk"].state(table))[1]
         _, cursor = drained(session, table)
         fresh_sandbox.control["zendesk"].delete(table, gone)
@@ -192,38 +206,9 @@ def test_a_ticket_field_that_zendesk_lacks_is_named(sandbox: Sandbox) -> None:
 # --- a server that misbehaves ---
 
 
-@pytest.fixture
-def scripted(answering: Callable[..., Scripted]) -> Callable[..., tuple[Session, Scripted]]:
-    """A session with a server that gives these replies."""
-
-    def start(*replies: Reply) -> tuple[Session, Scripted]:
-        server = answering(*replies)
-        return connect(
-            {"ZENDESK_SUBDOMAIN": "a", "ZENDESK_OAUTH_TOKEN": "secret-4711", "ZENDESK_BASE_URL": server.url}
-        ), server
-
-    return start
-
-
-Start = Callable[..., tuple[Session, Scripted]]
-
-
-def row(record_id: int, second: int = 0) -> dict[str, Any]:
-    updated = datetime.fromtimestamp(MOMENT + second, UTC).isoformat()
-    return {"id": record_id, "updated_at": updated, "active": True}
-
-
-def users_page(rows: Sequence[Any], after: str | None, *, ended: bool = False, **headers: str) -> Reply:
-    return Reply({"users": rows, "after_cursor": after, "end_of_stream": ended}, headers=headers)
-
-
-def organizations_page(rows: Sequence[Any], end_time: int, **further: Any) -> Reply:
-    return Reply({"organizations": rows, "end_time": end_time} | further)
-
-
-def test_an_empty_page_does_not_end_a_pull(scripted: Start) -> None:
+def test_an_empty_page_does_not_end_a_pull(scripted_zendesk: Start) -> None:
     pages = [users_page([row(1)], "a="), users_page([], "b"), users_page([row(2)], "c", ended=True)]
-    session, server = scripted(*pages)
+    session, server = scripted_zendesk(*pages)
     assert [one.record_id for one in drained(session, "users")[0]] == ["1", "2"]
     queries = [one["path"].partition("?")[2] for one in server.asked]
     assert queries == ["start_time=0&per_page=1000", "cursor=a%3D&per_page=1000", "cursor=b&per_page=1000"]
@@ -231,60 +216,86 @@ def test_an_empty_page_does_not_end_a_pull(scripted: Start) -> None:
 
 @pytest.mark.parametrize(
     ("headers", "least"),
-    [({}, 0.0), ({"ratelimit-reset": "7"}, 7.0), ({"ratelimit-reset": "7", "Retry-After": "9"}, 9.0)],
+    [
+        ({}, 0.0),
+        ({"Retry-After": "soon"}, 0.0),
+        ({"Retry-After": "-5"}, 0.0),
+        ({"ratelimit-reset": "7"}, 7.0),
+        ({"ratelimit-reset": "7", "Retry-After": "soon"}, 7.0),
+        ({"ratelimit-reset": "7", "Retry-After": "9"}, 9.0),
+        ({"ratelimit-reset": "7", "Retry-After": "9.5"}, 9.5),
+    ],
 )
 def test_a_rate_limit_is_waited_for_also_without_retry_after(
-    scripted: Start, waits: list[float], headers: Mapping[str, str], least: float
+    scripted_zendesk: Start, waits: list[float], headers: Mapping[str, str], least: float
 ) -> None:
     limited = Reply({"error": "TooManyRequests"}, 429, headers)
-    session, _ = scripted(limited, limited, users_page([row(1)], "a", ended=True))
+    session, _ = scripted_zendesk(limited, limited, users_page([row(1)], "a", ended=True))
     page = next(session.pull(STREAMS["users"], {}, NO_OVERLAP))
     assert ([one.record_id for one in page.records], page.requests) == (["1"], 3)
     assert len(waits) == 2
     assert all(max(least, 0.1) <= waited <= 30 for waited in waits)
 
 
-def test_a_rate_limit_without_end_is_given_up(scripted: Start, waits: list[float]) -> None:
-    session, server = scripted(Reply(b"", 429))
+def test_a_rate_limit_without_end_is_given_up(scripted_zendesk: Start, waits: list[float]) -> None:
+    session, server = scripted_zendesk(Reply(b"", 429))
     with pytest.raises(RetryableError):
         drained(session, "users")
     assert len(server.asked) == len(waits) + 1 == 5
 
 
-def test_a_second_that_cannot_be_paged_past_is_said_instead_of_asked_for_ever(scripted: Start) -> None:
-    stuck = organizations_page([row(1)], MOMENT, end_of_stream=False, meta={"has_more": False})
-    session, server = scripted(stuck)
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Retry-After": "86400"},
+        {"Retry-After": "inf"},
+        {"ratelimit-reset": "86400"},
+        {"ratelimit-reset": "7", "zendesk-ratelimit-incremental-exports": "total=10; remaining=0; resets=86400"},
+    ],
+)
+def test_a_rate_limit_of_a_day_is_not_waited_for(
+    scripted_zendesk: Start, waits: list[float], headers: Mapping[str, str]
+) -> None:
+    session, server = scripted_zendesk(Reply({"error": "TooManyRequests"}, 429, headers))
+    with pytest.raises(RetryableError):
+        drained(session, "users")
+    assert (len(server.asked), waits) == (1, [])
+
+
+def test_a_second_that_cannot_be_paged_past_is_said_instead_of_asked_for_ever(scripted_zendesk: Start) -> None:
+    stuck = organizations_page([row(1)], START, end_of_stream=False, meta={"has_more": False})
+    session, server = scripted_zendesk(stuck)
     with pytest.raises(FatalError, match="does not get past one point"):
         list(islice(session.pull(STREAMS["organizations"], {}, NO_OVERLAP), 9))
     starts = [one["path"].partition("?")[2] for one in server.asked]
-    assert starts[0::3] == ["start_time=0&per_page=1000", f"start_time={MOMENT + 1}&per_page=1000"]
+    assert starts[0::3] == ["start_time=0&per_page=1000", f"start_time={START + 1}&per_page=1000"]
     assert len(server.asked) == 4  # the export twice, the list of what there is, the export behind that second
 
 
 @pytest.mark.parametrize(("after", "asked"), [("a", 2), (None, 1), (["a"], 1)])
-def test_a_cursor_that_leads_nowhere_is_said(scripted: Start, after: Any, asked: int) -> None:
-    session, server = scripted(users_page([row(1)], after))
+def test_a_cursor_that_leads_nowhere_is_said(scripted_zendesk: Start, after: Any, asked: int) -> None:
+    session, server = scripted_zendesk(users_page([row(1)], after))
     with pytest.raises(FatalError, match="does not get past one point"):
         list(islice(session.pull(STREAMS["users"], {}, NO_OVERLAP), 9))
     assert len(server.asked) == asked
 
 
-def test_what_a_time_export_repeats_is_served_once(scripted: Start) -> None:
-    first = organizations_page([row(1), row(2, 5)], MOMENT + 5, count=1_000)
-    second = organizations_page([row(2, 5), row(3, 6)], MOMENT + 6, count=2)
-    session, server = scripted(first, second)
+def test_what_a_time_export_repeats_is_served_once(scripted_zendesk: Start) -> None:
+    first = organizations_page([row(1), row(2, 5)], START + 5, count=1_000)
+    second = organizations_page([row(2, 5), row(3, 6)], START + 6, count=2)
+    session, server = scripted_zendesk(first, second)
     records, cursor = drained(session, "organizations")
     assert [one.record_id for one in records] == ["1", "2", "3"]
-    assert cursor == {"time": MOMENT + 6}
-    assert f"start_time={MOMENT + 5}" in server.asked[1]["path"]
+    assert cursor == {"time": START + 6}
+    assert f"start_time={START + 5}" in server.asked[1]["path"]
 
 
-def test_the_cursor_does_not_run_past_the_servers_clock(scripted: Start) -> None:
-    dates = [format_datetime(datetime.fromtimestamp(MOMENT + late, UTC), usegmt=True) for late in (10, 3_600)]
+def test_the_cursor_does_not_run_past_the_servers_clock(scripted_zendesk: Start) -> None:
+    dates = [format_datetime(datetime.fromtimestamp(START + late, UTC), usegmt=True) for late in (10, 3_600)]
     pages = users_page([row(1, 20)], "a", Date=dates[0]), users_page([row(2, 30)], "b", ended=True, Date=dates[1])
-    assert drained(scripted(*pages)[0], "users")[1] == {"time": MOMENT + 10}
+    assert drained(scripted_zendesk(*pages)[0], "users")[1] == {"time": START + 10}
     later = users_page([], "b", ended=True, Date=dates[0])
-    assert drained(scripted(later)[0], "users", {"time": MOMENT + 15})[1] == {"time": MOMENT + 15}  # nor back
+    assert drained(scripted_zendesk(later)[0], "users", {"time": START + 15})[1] == {"time": START + 15}  # nor back
 
 
 @pytest.mark.parametrize(
@@ -303,21 +314,21 @@ def test_the_cursor_does_not_run_past_the_servers_clock(scripted: Start) -> None
     ],
 )
 def test_what_is_no_page_is_never_read_as_no_data(
-    scripted: Start, waits: list[float], answer: Reply, error: type[Exception]
+    scripted_zendesk: Start, waits: list[float], answer: Reply, error: type[Exception]
 ) -> None:
-    session, _ = scripted(answer)
+    session, _ = scripted_zendesk(answer)
     with pytest.raises(error) as raised:
         drained(session, "users")
-    assert "secret-4711" not in str(raised.value)
+    assert OAUTH_TOKEN not in str(raised.value)
     assert (len(waits) > 0) == (error is RetryableError)
 
 
 def test_a_server_that_hangs_is_not_waited_for(
-    scripted: Start, waits: list[float], monkeypatch: pytest.MonkeyPatch
+    scripted_zendesk: Start, waits: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("connectors.http.READ_SECONDS", 0.02)
     answer = Event()
-    session, _ = scripted(lambda _: Reply({"late": answer.wait(5)}))
+    session, _ = scripted_zendesk(lambda _: Reply({"late": answer.wait(5)}))
     with pytest.raises(RetryableError, match="could not be reached"):
         drained(session, "users")
     answer.set()

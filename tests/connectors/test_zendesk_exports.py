@@ -1,10 +1,10 @@
-"""What Zendesk's exports and lists make hard: crowded seconds, the last minute, limits, late answers, events."""
+"""What Zendesk's exports and lists make hard: the last minute, limits, late answers, events."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,20 +16,22 @@ from connectors.errors import ConfigError, FatalError, RetryableError
 from connectors.zendesk import CONNECTOR, ZendeskSettings
 from connectors.zendesk_exports import EXPORTS
 from sandbox.serve import Sandbox
-from tests.connectors.scripted import Reply, Scripted
+from tests.connectors.scripted import Reply
 from tests.connectors.zendesk_accounts import (
     MOMENT,
     NO_OVERLAP,
     SETTINGS,
+    START,
     STREAMS,
-    Account,
+    Start,
     account,
     drained,
     login,
+    organizations_page,
     records,
+    row,
 )
 
-START = int(MOMENT.timestamp())
 SCORE, COMMENT = "360001", "360002"
 
 
@@ -38,75 +40,6 @@ def session(sandbox: Sandbox) -> Iterator[Session]:
     made = CONNECTOR.connect(SETTINGS, sandbox.environment)
     yield made
     made.close()
-
-
-def asked(held: Account) -> int:
-    """How many requests were answered since this was asked last."""
-    number = len(held.control.requests())
-    held.control.forget_requests()
-    return number
-
-
-# --- a second with more rows than a page ---
-
-
-@pytest.fixture(scope="module")
-def crowded() -> Iterator[Account]:
-    """An account whose organizations changed 3, 2, then 2,300 and again 3 to a second."""
-    with account(organizations=records([0] * 3 + [1] * 2 + [2] * 2_300 + [3] * 3)) as running:
-        yield running
-
-
-def test_a_second_with_more_rows_than_a_page_is_served_whole(crowded: Account) -> None:
-    crowded.control.reset()
-    crowded.service.store.delete(crowded.service.store.everything("organizations")[-1])
-    served, cursor = drained(login(crowded.url), "organizations")
-    assert {one.record_id for one in served} == {str(number) for number in range(1, 2_309)}
-    assert [one.record_id for one in served if one.is_deleted] == ["2308"]
-    # A page per 1,000 of the export, a page per 100 of the list, and where the export went on behind the second.
-    assert asked(crowded) <= math.ceil(2_308 / 1_000) + math.ceil(2_308 / 100) + 2
-    assert cursor["time"] == int(crowded.now[0].timestamp())
-
-
-def test_a_crowded_second_is_not_listed_again_when_it_is_long_over(crowded: Account) -> None:
-    crowded.control.reset()
-    session, overlap = login(crowded.url), timedelta(minutes=10)
-    _, cursor = drained(session, "organizations")
-    assert set(cursor) == {"time", "listed"}
-    asked(crowded)
-    again, same = drained(session, "organizations", cursor, overlap)
-    assert same == cursor
-    assert asked(crowded) <= 4  # the 2,308 rows are within the overlap: what the list had is not listed again
-    assert len(again) < 2_308
-    freshly = {"time": cursor["time"], "listed": START + 60}  # the second was not over yet when the list was read
-    assert len({one.record_id for one in drained(session, "organizations", freshly, overlap)[0]}) == 2_308
-
-
-def test_what_only_a_list_showed_does_not_move_the_cursor(crowded: Account) -> None:
-    crowded.control.reset()
-    crowded.service.behaviour.export_delay = 60
-    crowded.wait(100)
-    crowded.control.edit("organizations", "1")  # the export will serve it in a minute
-    crowded.wait(1)
-    crowded.control.delete("organizations", "2")
-    served, cursor = drained(login(crowded.url), "organizations")
-    assert {"1", "2"} & {one.record_id for one in served} == {"1"}
-    assert cursor["time"] == START + 3
-    crowded.wait(61)
-    later, _ = drained(login(crowded.url), "organizations", cursor)
-    assert {one.record_id: one.is_deleted for one in later if one.record_id in ("1", "2")} == {"1": False, "2": True}
-
-
-def test_crowded_events_do_not_stop_those_that_follow() -> None:
-    change = {"custom_ticket_fields": {SCORE: "9"}, "event_type": "Change", "previous_value": None}
-    events = records([0] * 1_500 + [7], ticket_id=1, changes=[change])
-    for number, event in enumerate(events):
-        event.record_id, event.created = str(100 * (number + 1)), event.modified
-    with account(ticket_events=events) as held:
-        served, cursor = drained(login(held.url), "ticket_events")
-    assert served[-1].record_id == "150101"
-    assert len(served) == 1_001
-    assert cursor == {"time": START + 7}
 
 
 # --- the last minute ---
@@ -141,52 +74,38 @@ def test_nothing_is_lost_where_the_last_minute_is_left_out() -> None:
             }
 
 
-@pytest.fixture
-def scripted(answering: Callable[..., Scripted]) -> Callable[..., tuple[Session, Scripted]]:
-    """A session with a server that gives these replies."""
-
-    def start(*replies: Reply) -> tuple[Session, Scripted]:
-        server = answering(*replies)
-        return login(server.url), server
-
-    return start
-
-
-Start = Callable[..., tuple[Session, Scripted]]
 TOO_RECENT = {"error": "InvalidValue", "description": "Too recent start_time. Use a start_time older than 60 seconds"}
 
 
 def organizations(ids: list[int], end_time: int | None, *, ended: bool) -> Reply:
-    updated = MOMENT.isoformat()
-    rows = [{"id": number, "updated_at": updated} for number in ids]
-    return Reply({"organizations": rows, "end_time": end_time, "end_of_stream": ended, "count": len(rows)})
+    return organizations_page([row(one) for one in ids], end_time, end_of_stream=ended, count=len(ids))
 
 
-def test_no_export_is_asked_to_start_in_the_last_minutes(scripted: Start) -> None:
-    session, server = scripted(organizations([], None, ended=True))
+def test_no_export_is_asked_to_start_in_the_last_minutes(scripted_zendesk: Start) -> None:
+    session, server = scripted_zendesk(organizations([], None, ended=True))
     now = int(datetime.now(UTC).timestamp())
     drained(session, "organizations", {"time": now})
     started = int(server.asked[0]["path"].partition("start_time=")[2].partition("&")[0])
     assert now - 330 < started <= now - 299
 
 
-def test_a_recent_end_time_ends_nothing(scripted: Start) -> None:
+def test_a_recent_end_time_ends_nothing(scripted_zendesk: Start) -> None:
     recent = int(datetime.now(UTC).timestamp()) - 70
     pages = [organizations([1], recent, ended=False), organizations([2], recent + 5, ended=True)]
-    session, server = scripted(*pages)
+    session, server = scripted_zendesk(*pages)
     assert [one.record_id for one in drained(session, "organizations")[0]] == ["1", "2"]
     assert f"start_time={recent}&" in server.asked[1]["path"]
 
 
 @pytest.mark.parametrize("status", [400, 422])
-def test_what_is_too_recent_to_be_served_is_left_to_the_next_pull(scripted: Start, status: int) -> None:
-    session, _ = scripted(organizations([1], START + 50, ended=False), Reply(TOO_RECENT, status))
+def test_what_is_too_recent_to_be_served_is_left_to_the_next_pull(scripted_zendesk: Start, status: int) -> None:
+    session, _ = scripted_zendesk(organizations([1], START + 50, ended=False), Reply(TOO_RECENT, status))
     served, cursor = drained(session, "organizations")
     assert ([one.record_id for one in served], cursor) == (["1"], {"time": START})
 
 
-def test_another_refusal_of_an_export_is_not_read_as_its_end(scripted: Start) -> None:
-    session, _ = scripted(organizations([1], START + 50, ended=False), Reply({"error": "InvalidValue"}, 422))
+def test_another_refusal_of_an_export_is_not_read_as_its_end(scripted_zendesk: Start) -> None:
+    session, _ = scripted_zendesk(organizations([1], START + 50, ended=False), Reply({"error": "InvalidValue"}, 422))
     with pytest.raises(FatalError, match="422"):
         drained(session, "organizations")
 
@@ -210,7 +129,7 @@ def test_a_full_pull_takes_a_request_per_largest_page(table: str, page: int) -> 
     with account(**{table: rows}) as held:
         served, _ = drained(login(held.url), table)
         assert len({one.record_id for one in served}) == 2_345
-        assert asked(held) <= math.ceil(2_345 / page) + 1
+        assert held.asked() <= math.ceil(2_345 / page) + 1
 
 
 def test_the_limit_of_exports_is_kept_before_it_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,24 +147,26 @@ def test_the_limit_of_exports_is_kept_before_it_is_reached(monkeypatch: pytest.M
 
 
 def test_a_limit_that_starts_anew_in_an_hour_is_not_waited_out(
-    scripted: Start, monkeypatch: pytest.MonkeyPatch
+    scripted_zendesk: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
     monkeypatch.setattr(zendesk_client, "sleep", waited.append)
     used_up = {"Zendesk-RateLimit-incremental-exports": "total=10; remaining=0; resets=3600"}
     page = {"users": [], "after_cursor": "a", "end_of_stream": False}
-    session, _ = scripted(Reply(page, headers=used_up), Reply(page | {"after_cursor": "b", "end_of_stream": True}))
+    session, _ = scripted_zendesk(
+        Reply(page, headers=used_up), Reply(page | {"after_cursor": "b", "end_of_stream": True})
+    )
     drained(session, "users")
     assert len(waited) == 1
     assert 110 < waited[0] <= 120
 
 
-def test_a_conflict_is_asked_again(scripted: Start, waits: list[float]) -> None:
+def test_a_conflict_is_asked_again(scripted_zendesk: Start, waits: list[float]) -> None:
     page = Reply({"users": [], "after_cursor": "a", "end_of_stream": True})
-    session, server = scripted(Reply({"error": "DatabaseConflict"}, 409), page)
+    session, server = scripted_zendesk(Reply({"error": "DatabaseConflict"}, 409), page)
     drained(session, "users")
     assert (len(server.asked), len(waits)) == (2, 1)
-    session, _ = scripted(Reply({"error": "DatabaseConflict"}, 409))
+    session, _ = scripted_zendesk(Reply({"error": "DatabaseConflict"}, 409))
     with pytest.raises(RetryableError, match="409"):
         drained(session, "users")
 
@@ -330,7 +251,7 @@ def test_a_rating_or_an_answer_that_is_changed_late_is_served_again() -> None:
         session = login(held.url)
         for table, change in (("satisfaction_ratings", {"score": "bad"}), ("survey_responses", {"rating": 5})):
             _, cursor = drained(session, table)
-            asked(held)
+            held.asked()
             held.control.edit(table, "9", **change)  # 42 days after it was made, before the latest one
             later, moved = drained(session, table, cursor)
             new = [json.loads(one.payload) for one in later if one.source_version == held.now[0].replace(microsecond=0)]
@@ -339,8 +260,10 @@ def test_a_rating_or_an_answer_that_is_changed_late_is_served_again() -> None:
             assert len(later) < 15, table  # those of more than 90 days ago are not asked for
 
 
-def test_survey_responses_start_in_milliseconds(scripted: Start) -> None:
-    session, server = scripted(Reply({"survey_responses": [], "meta": {"has_more": False, "after_cursor": None}}))
+def test_survey_responses_start_in_milliseconds(scripted_zendesk: Start) -> None:
+    session, server = scripted_zendesk(
+        Reply({"survey_responses": [], "meta": {"has_more": False, "after_cursor": None}})
+    )
     drained(session, "survey_responses", {"time": START})
     after = (START - 90 * 86_400) * 1_000
     assert server.asked[0]["path"].endswith(f"?filter%5Bcreated_at_start%5D={after}&page%5Bsize%5D=100")
@@ -348,9 +271,9 @@ def test_survey_responses_start_in_milliseconds(scripted: Start) -> None:
 
 @pytest.mark.parametrize(("status", "error"), [(403, ConfigError), (404, FatalError)])
 def test_a_plan_without_surveys_is_said_with_what_to_switch_off(
-    scripted: Start, status: int, error: type[Exception]
+    scripted_zendesk: Start, status: int, error: type[Exception]
 ) -> None:
-    session, _ = scripted(Reply({"error": "InvalidEndpoint"}, status))
+    session, _ = scripted_zendesk(Reply({"error": "InvalidEndpoint"}, status))
     with pytest.raises(error, match=r"set sources\.zendesk\.survey_responses to false"):
         drained(session, "survey_responses")
 
@@ -358,8 +281,8 @@ def test_a_plan_without_surveys_is_said_with_what_to_switch_off(
 @pytest.mark.parametrize(
     "meta", [None, {}, {"has_more": "yes"}, {"has_more": True}, {"has_more": True, "after_cursor": "a"}]
 )
-def test_a_list_that_does_not_lead_on_is_not_taken_for_whole(scripted: Start, meta: object) -> None:
-    session, server = scripted(Reply({"satisfaction_ratings": [], "meta": meta}))
+def test_a_list_that_does_not_lead_on_is_not_taken_for_whole(scripted_zendesk: Start, meta: object) -> None:
+    session, server = scripted_zendesk(Reply({"satisfaction_ratings": [], "meta": meta}))
     with pytest.raises(FatalError):
         drained(session, "satisfaction_ratings")
     assert len(server.asked) <= 2

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
-
 import pytest
 
-from connectors.base import Session
 from connectors.errors import ConfigError
-from tests.connectors.scripted import Reply, Scripted
-from tests.connectors.zendesk_accounts import MOMENT, NO_OVERLAP, STREAMS, drained, login
-
-START = int(MOMENT.timestamp())
+from tests.connectors.scripted import Reply
+from tests.connectors.zendesk_accounts import NO_OVERLAP, START, STREAMS, Start, drained, row, users_page
 
 
-@pytest.fixture
-def scripted(answering: Callable[..., Scripted]) -> Callable[..., tuple[Session, Scripted]]:
-    """A session with a server that gives these replies."""
-
-    def start(*replies: Reply) -> tuple[Session, Scripted]:
-        server = answering(*replies)
-        return login(server.url), server
-
-    return start
-
-
-Start = Callable[..., tuple[Session, Scripted]]
-
-
-def users(ids: list[int], after: str, *, ended: bool = False, **headers: str) -> Reply:
-    rows = [{"id": one, "updated_at": (MOMENT + timedelta(seconds=one)).isoformat(), "active": True} for one in ids]
-    return Reply({"users": rows, "after_cursor": after, "end_of_stream": ended}, headers=headers)
+def users(ids: list[int], after: str, *, ended: bool = False) -> Reply:
+    return users_page([row(one, one) for one in ids], after, ended=ended)
 
 
 @pytest.mark.parametrize(
@@ -51,8 +30,8 @@ def users(ids: list[int], after: str, *, ended: bool = False, **headers: str) ->
         Reply({"users": [], "end_of_stream": True}, headers={"Content-Length": "9999"}),
     ],
 )
-def test_after_a_fault_the_same_page_is_asked_again(scripted: Start, waits: list[float], fault: Reply) -> None:
-    session, server = scripted(users([1], "a"), fault, users([2], "b"), users([3], "c", ended=True))
+def test_after_a_fault_the_same_page_is_asked_again(scripted_zendesk: Start, waits: list[float], fault: Reply) -> None:
+    session, server = scripted_zendesk(users([1], "a"), fault, users([2], "b"), users([3], "c", ended=True))
     served, cursor = drained(session, "users")
     assert ([one.record_id for one in served], cursor) == (["1", "2", "3"], {"time": START + 3})
     assert server.asked[1] == server.asked[2]
@@ -60,18 +39,20 @@ def test_after_a_fault_the_same_page_is_asked_again(scripted: Start, waits: list
 
 
 @pytest.mark.parametrize("answer", [Reply(b"", 401), Reply({"error": {"title": "Forbidden"}}, 403)])
-def test_a_token_that_ends_in_the_middle_is_said_at_once(scripted: Start, waits: list[float], answer: Reply) -> None:
-    session, server = scripted(users([1], "a"), answer)
+def test_a_token_that_ends_in_the_middle_is_said_at_once(
+    scripted_zendesk: Start, waits: list[float], answer: Reply
+) -> None:
+    session, server = scripted_zendesk(users([1], "a"), answer)
     pages = session.pull(STREAMS["users"], {}, NO_OVERLAP)
     first = next(pages)
     with pytest.raises(ConfigError):
         next(pages)
-    assert ([one.record_id for one in first.records], first.cursor) == (["1"], {})
+    assert ([one.record_id for one in first.records], first.cursor) == (["1"], {"time": START + 1})
     assert (len(server.asked), waits) == (2, [])
 
 
-def test_rows_that_come_in_any_order_and_twice_end_at_the_latest(scripted: Start) -> None:
-    session, _ = scripted(users([5, 3], "a"), users([3, 9, 5], "b"), users([4], "c", ended=True))
+def test_rows_that_come_in_any_order_and_twice_end_at_the_latest(scripted_zendesk: Start) -> None:
+    session, _ = scripted_zendesk(users([5, 3], "a"), users([3, 9, 5], "b"), users([4], "c", ended=True))
     served, cursor = drained(session, "users")
     assert [one.record_id for one in served] == ["5", "3", "3", "9", "5", "4"]  # landing keeps each version once
     assert cursor == {"time": START + 9}

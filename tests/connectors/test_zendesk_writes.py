@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
 
-from connectors import zendesk, zendesk_writes
+from connectors import zendesk_client, zendesk_writes
 from connectors.base import Change, Kind, Session, Value, WriteResult
 from connectors.errors import ConfigError, ConnectorError, InDoubtError, RetryableError
 from connectors.zendesk import CONNECTOR, USER, ZendeskSettings
 from sandbox.serve import Sandbox
+from sandbox.zendesk.service import OAUTH_TOKEN
 from tests.connectors.scripted import Reply, Scripted
+from tests.connectors.zendesk_accounts import Start
 
 FIELDS: dict[str, Kind] = {"nps_score": "number", "nps_category": "text", "nps_responded_at": "date"}
 DEFINED = Reply({"user_fields": [{"key": name, "active": True} for name in FIELDS], "next_page": None})
@@ -29,21 +32,10 @@ def session(fresh_sandbox: Sandbox) -> Iterator[Session]:
 
 
 @pytest.fixture
-def scripted(
-    answering: Callable[..., Scripted], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., tuple[Session, Scripted]]:
+def scripted(scripted_zendesk: Start, monkeypatch: pytest.MonkeyPatch) -> Start:
     """A session with a server that knows the user fields and then gives these replies; jobs are asked for at once."""
     monkeypatch.setattr(zendesk_writes, "FIRST_POLL", 0.001)
-
-    def start(*replies: Reply) -> tuple[Session, Scripted]:
-        server = answering(DEFINED, *replies)
-        names = {"ZENDESK_SUBDOMAIN": "a", "ZENDESK_OAUTH_TOKEN": "secret-4711", "ZENDESK_BASE_URL": server.url}
-        return CONNECTOR.connect(ZendeskSettings(), names), server
-
-    return start
-
-
-Start = Callable[..., tuple[Session, Scripted]]
+    return lambda *replies: scripted_zendesk(DEFINED, *replies)
 
 
 def change(record_id: str, **values: str | None) -> Change:
@@ -89,6 +81,18 @@ def test_a_score_is_written_and_reads_back(fresh_sandbox: Sandbox, session: Sess
     assert result.written_at <= datetime.fromisoformat(stored["modified"])
     assert session.read_back(USER, [user], FIELDS) == {user: wanted}
     assert len(control.writes()) == 1
+
+
+def test_the_time_of_a_write_is_when_the_server_took_the_job(scripted: Start) -> None:
+    times = [datetime(2026, 3, 1, 9, 30, second, tzinfo=UTC) for second in (5, 7, 9)]
+    dates = [{"Date": format_datetime(moment, usegmt=True)} for moment in times]
+    done = job("completed", [UPDATED | {"id": 7}]).body
+    session, server = scripted()
+    server.replies = (
+        Reply(DEFINED.body, headers=dates[0]), Reply(QUEUED.body, headers=dates[1]), Reply(done, headers=dates[2]),
+    )  # fmt: skip
+    (result,) = session.push(USER, scores("7"))
+    assert result.written_at == times[1]  # a person's edit while the job ran must not seem older than it
 
 
 def test_a_full_batch_is_one_write(fresh_sandbox: Sandbox, session: Session) -> None:
@@ -142,16 +146,27 @@ def test_a_field_that_is_switched_off_counts_as_absent(scripted: Start) -> None:
         session.push(USER, scores("7"))
 
 
-def test_user_fields_are_known_from_all_pages_and_asked_for_once(scripted: Start) -> None:
+MORE = {"has_more": True, "after_cursor": "a"}
+
+
+@pytest.mark.parametrize(
+    ("told", "further"),
+    [
+        ({"meta": MORE, "links": {"next": "http://elsewhere.example/"}}, ["page%5Bsize%5D=100&page%5Bafter%5D=a"]),
+        ({"next_page": "http://elsewhere.example/", "count": 4}, ["page=2"]),  # a server without cursors
+    ],
+)
+def test_user_fields_are_known_from_all_pages_and_asked_for_once(
+    scripted: Start, told: dict[str, Any], further: list[str]
+) -> None:
     session, server = scripted()
-    page = Reply({"user_fields": [{"key": "nps_score", "active": True}], "next_page": "further"})
+    page = Reply({"user_fields": [{"key": "nps_score", "active": True}], **told})
     done = (QUEUED, job("completed", [UPDATED | {"id": 7}]))
     server.replies = (page, DEFINED, *done, *done)
     for _ in range(2):
         assert codes(session.push(USER, [change("7", nps_score="9", nps_category="promoter")])) == [None]
-    assert [one["path"] for one in server.asked if "user_fields" in one["path"]] == [
-        f"/api/v2/user_fields.json?page={number}" for number in (1, 2)
-    ]
+    paged = [one["path"].partition("?")[2] for one in server.asked if "user_fields" in one["path"]]
+    assert paged == ["page%5Bsize%5D=100", *further]
 
 
 def test_user_fields_without_end_are_not_read_for_ever(scripted: Start) -> None:
@@ -160,7 +175,7 @@ def test_user_fields_without_end_are_not_read_for_ever(scripted: Start) -> None:
     server.replies = (*[page] * 150, DEFINED)
     with pytest.raises(ConfigError, match="has no nps_score"):
         session.push(USER, scores("7"))
-    assert len(server.asked) == zendesk.MOST_PAGES
+    assert len(server.asked) == zendesk_client.MOST_PAGES
 
 
 def test_a_job_is_asked_for_until_it_has_ended(scripted: Start) -> None:
@@ -168,6 +183,15 @@ def test_a_job_is_asked_for_until_it_has_ended(scripted: Start) -> None:
     assert codes(session.push(USER, scores("7"))) == [None]
     assert [one["path"].partition("?")[0] for one in server.asked[2:]] == ["/api/v2/job_statuses/V3-1.json"] * 3
     assert server.asked[1]["body"] == {"users": [{"id": 7, "user_fields": {"nps_score": 9}}]}
+
+
+@pytest.mark.parametrize(
+    ("text", "sent"), [("9", 9), ("9.0", 9), ("6.5", 6.5), ("9007199254740993", 9_007_199_254_740_993), (None, None)]
+)
+def test_a_number_is_sent_as_it_is(scripted: Start, text: str | None, sent: float | None) -> None:
+    session, server = scripted(QUEUED, job("completed", [UPDATED | {"id": "7"}]))
+    assert codes(session.push(USER, [change("7", nps_score=text)])) == [None]
+    assert server.asked[1]["body"] == {"users": [{"id": 7, "user_fields": {"nps_score": sent}}]}
 
 
 @pytest.mark.parametrize(
@@ -194,7 +218,7 @@ def test_a_batch_whose_end_is_not_seen_is_in_doubt_and_sent_once(
     with pytest.raises(InDoubtError) as error:
         session.push(USER, scores("7"))
     assert puts(server) == 1
-    assert "secret-4711" not in str(error.value)
+    assert OAUTH_TOKEN not in str(error.value)
     assert bool(waits) == (replies[-1].cut and len(replies) > 1)  # reads are repeated, writes are not
 
 

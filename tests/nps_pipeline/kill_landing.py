@@ -15,6 +15,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from connectors.base import Page
 from nps_pipeline.home import Home
 from nps_pipeline.landing import land, list_loads
 from tests.nps_pipeline.killing import in_child, is_free, killed_at_every_step, recorded
@@ -59,17 +60,27 @@ def move_cursor(home: Home) -> None:
     pull(home, cursor={"to": 5})
 
 
+def land_long(home: Home) -> None:
+    """Goes on from where the last load ended, as a pull does."""
+    loads = list_loads(home)
+    done = loads[-1].manifest.cursor_after["to"] if loads else 0
+    pages = [Page([record(str(to), "1", to)], {"to": to}) for to in range(1, 6) if to > done]
+    land(home, dataclasses.replace(RETAIL, mode="incremental" if loads else "full"), pages, every=2)
+
+
 SCENARIOS: dict[str, tuple[Callable[[Home], None], Callable[[Home], None]]] = {
     "the first load": (nothing_yet, land_first),
     "a second load with re-read rows": (a_dead_writer, land_more),
     "a correction": (one_load, land_correction),
     "a moved cursor": (one_load, move_cursor),
 }
+LONG = "a long pull"
+EVERY_SCENARIO = {**SCENARIOS, LONG: (nothing_yet, land_long)}
 
 
 def steps(folder: Path, scenario: str) -> list[tuple[str, str]]:
     """The steps of an undisturbed run."""
-    prepare, work = SCENARIOS[scenario]
+    prepare, work = EVERY_SCENARIO[scenario]
     home = Home(folder / "home")
     in_child(lambda: prepare(home))
     return recorded(home.root, lambda: work(home))
@@ -77,7 +88,7 @@ def steps(folder: Path, scenario: str) -> list[tuple[str, str]]:
 
 def kills(folder: Path, scenario: str) -> dict[str, Any]:
     """What was there before, what an undisturbed run makes of it, and what every kill left."""
-    prepare, work = SCENARIOS[scenario]
+    prepare, work = EVERY_SCENARIO[scenario]
     base = Home(folder / "base")
     in_child(lambda: prepare(base))
     numbers = count()

@@ -61,6 +61,7 @@ MANIFEST_TYPES: dict[str, type | tuple[type, ...]] = {
     "live_before": (int, type(None)),
     "late_rows": (int, type(None)),
     "unlisted_rows": (int, type(None)),
+    "is_drained": bool,
 }
 PART_COLUMNS = pa.schema(
     [
@@ -129,6 +130,7 @@ def test_the_manifest_has_the_designed_keys_and_types(home: Home) -> None:
         "live_before": 1,
         "late_rows": None,
         "unlisted_rows": None,
+        "is_drained": True,
         "replaces": [],
         "api_budget": {"limit": 100, "remaining": 98, "per": "day"},
     }

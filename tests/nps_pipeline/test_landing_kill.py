@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.nps_pipeline.kill_landing import SCENARIOS
+from tests.nps_pipeline.kill_landing import LONG, SCENARIOS
 from tests.nps_pipeline.loads import ROOT
 
 
@@ -36,6 +36,19 @@ def test_a_kill_at_any_step_leaves_the_old_or_the_new_and_the_next_run_converges
     for kill in kills:
         assert kill["lock_free"]
         assert kill["state_after_next"] == new, f"killed before {kill['step']}"
+        assert kill["scratch_after_next"] == []
+
+
+def test_a_kill_in_a_long_pull_leaves_the_loads_that_were_committed_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    found = ask(tmp_path, LONG)
+    whole, kills = found["new"], found["kills"]
+    assert [len(load["rows"]) for load in whole] == [2, 2, 1]
+    assert [len(kill["state"]) for kill in kills] == sorted(len(kill["state"]) for kill in kills)
+    assert {len(kill["state"]) for kill in kills} == {0, 1, 2, 3}
+    for kill in kills:
+        assert kill["state"] == whole[: len(kill["state"])]
+        assert kill["lock_free"]
+        assert kill["state_after_next"] == whole, f"killed before {kill['step']}"
         assert kill["scratch_after_next"] == []
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 from simple_salesforce.exceptions import (
+    SalesforceGeneralError,
     SalesforceMalformedRequest,
     SalesforceOperationError,
     SalesforceResourceNotFound,
@@ -80,11 +81,17 @@ def test_a_job_goes_through_its_states_and_is_deleted(salesforce: Any, control: 
     with pytest.raises(SalesforceMalformedRequest) as error:
         salesforce.restful(path, method="DELETE")
     assert code_of(error) == "INVALIDJOBSTATE"
-    with pytest.raises(SalesforceMalformedRequest):
+    with pytest.raises(SalesforceGeneralError) as early:
         salesforce.restful(path + "/results")
+    assert (early.value.status, code_of(early)) == (412, "JOB_NOT_COMPLETE")
     states = [created["state"], *(salesforce.restful(path)["state"] for _ in range(2))]
     assert states == ["UploadComplete", "InProgress", "JobComplete"]
     assert salesforce.restful(path)["numberRecordsProcessed"] == len(control.state("Contact"))
+    salesforce.base_url = salesforce.base_url.replace("59.0", "60.0")
+    with pytest.raises(SalesforceGeneralError) as other:
+        salesforce.restful(path + "/results")
+    assert other.value.status == 409
+    salesforce.base_url = salesforce.base_url.replace("60.0", "59.0")
     for params in ({"maxRecords": "0"}, {"locator": "???"}):
         with pytest.raises(SalesforceMalformedRequest):
             salesforce.restful(path + "/results", params=params)
@@ -104,6 +111,7 @@ def test_a_job_at_work_can_be_aborted_once(salesforce: Any) -> None:
     ("query", "said", "code"),
     [
         ("SELECT COUNT() FROM Contact", {}, "API_ERROR"),
+        ("SELECT Id, BillingAddress FROM Account", {}, "API_ERROR"),
         ("SELECT Nothing FROM Contact", {}, "INVALID_FIELD"),
         ("SELECT Id FROM Contact", {"operation": "upsert"}, "INVALIDJOB"),
         ("SELECT Id FROM Contact", {"lineEnding": "CR"}, "INVALIDJOB"),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 import requests
 from simple_salesforce.api import Salesforce
-from simple_salesforce.exceptions import SalesforceAuthenticationFailed
+from simple_salesforce.exceptions import SalesforceAuthenticationFailed, SalesforceExpiredSession
 
+from sandbox.salesforce.hooks import SalesforceControl
 from sandbox.serve import Sandbox
 
 ARGUMENTS = {
@@ -87,6 +91,50 @@ def test_an_assertion_by_another_key_is_refused(sandbox: Sandbox, to_salesforce:
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
     answer = to_salesforce.post(url, {"grant_type": "guess"}, timeout=10)
     assert answer.json()["error"] == "unsupported_grant_type"
+
+
+def test_a_session_that_was_ended_stays_so_until_somebody_logs_in(
+    sandbox: Sandbox, to_salesforce: requests.Session
+) -> None:
+    old = login(sandbox.logins["salesforce"]["session"], to_salesforce)
+    control = SalesforceControl.of(sandbox.control["salesforce"])
+    control.end_sessions()
+    for _ in range(2):
+        with pytest.raises(SalesforceExpiredSession):
+            old.query("SELECT COUNT() FROM User")
+    assert login(sandbox.logins["salesforce"]["jwt"], to_salesforce).query("SELECT COUNT() FROM User")
+    control.reset()
+    assert old.query("SELECT COUNT() FROM User")
+
+
+@pytest.mark.parametrize(
+    ("version", "headers", "code"),
+    [("65.0", {"SOAPAction": "login"}, "UNSUPPORTED_API_VERSION"), ("59.0", {}, "UNKNOWN_EXCEPTION")],
+)
+def test_the_soap_login_has_its_rules(
+    sandbox: Sandbox, to_salesforce: requests.Session, version: str, headers: dict[str, str], code: str
+) -> None:
+    url = f"{sandbox.urls['salesforce']}/services/Soap/u/{version}"
+    answer = to_salesforce.post(url, "<x/>", headers=headers | {"Content-Type": "text/xml"}, timeout=10)
+    assert (answer.status_code, f"<faultcode>sf:{code}</faultcode>" in answer.text) == (500, True)
+
+
+def test_an_assertion_must_not_be_good_for_long(sandbox: Sandbox, to_salesforce: requests.Session) -> None:
+    way = sandbox.logins["salesforce"]["jwt"]
+    claims = {
+        "iss": way["SALESFORCE_CONSUMER_KEY"],
+        "sub": way["SALESFORCE_USERNAME"],
+        "aud": "https://login.salesforce.com",
+    }
+    key = Path(way["SALESFORCE_PRIVATE_KEY_FILE"]).read_text(encoding="ascii")
+    for minutes, status in ((3, 200), (60, 400)):
+        until = int((datetime.now(UTC) + timedelta(minutes=minutes)).timestamp())
+        form = {
+            "grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer",
+            "assertion": jwt.encode(claims | {"exp": until}, key, algorithm="RS256"),
+        }
+        answer = to_salesforce.post(f"{sandbox.urls['salesforce']}/services/oauth2/token", form, timeout=10)
+        assert answer.status_code == status
 
 
 def test_a_login_is_no_write(sandbox: Sandbox, to_salesforce: requests.Session) -> None:

@@ -12,11 +12,14 @@ import requests
 from simple_salesforce.api import Salesforce as Client
 from simple_salesforce.exceptions import (
     SalesforceExpiredSession,
+    SalesforceGeneralError,
     SalesforceMalformedRequest,
+    SalesforceRefusedRequest,
     SalesforceResourceNotFound,
 )
 
 from sandbox.certificates import write_server_files
+from sandbox.salesforce.hooks import SalesforceControl
 from sandbox.salesforce.ids import salesforce_id, with_suffix
 from sandbox.salesforce.logins import SESSION_ID
 from sandbox.salesforce.schema import SOBJECTS
@@ -224,6 +227,8 @@ BAD_QUERIES: Mapping[str, tuple[str, str]] = {
     ),
     "SELECT Id FROM Contact WHERE Email = 3": ("INVALID_FIELD", "should be enclosed in quotes"),
     "SELECT Id FROM NPS_Response__c WHERE Comment__c = 'x'": ("INVALID_FIELD", "can not be filtered"),
+    "SELECT Id FROM NPS_Response__c ORDER BY Comment__c": ("INVALID_FIELD", "can not be sorted"),
+    "SELECT Id, Name, id FROM Contact": ("INVALID_FIELD", "duplicate field selected: Id"),
 }
 
 
@@ -272,6 +277,42 @@ def test_limits_and_headers_count_the_calls(salesforce: Any) -> None:
     salesforce.query("SELECT Id FROM User")
     assert salesforce.limits()["DailyApiRequests"]["Remaining"] == before["Remaining"] - 2
     assert salesforce.api_usage["api-usage"].total == before["Max"] == 15_000
+
+
+def test_no_call_is_answered_when_the_days_calls_are_spent(salesforce: Any, sandbox: Sandbox) -> None:
+    control = SalesforceControl.of(sandbox.control["salesforce"])
+    control.leave_calls(1)
+    salesforce.query("SELECT Id FROM User")
+    with pytest.raises(SalesforceRefusedRequest) as error:
+        salesforce.query("SELECT Id FROM User")
+    assert content(error)[0]["errorCode"] == "REQUEST_LIMIT_EXCEEDED"
+    control.reset()
+    assert salesforce.query("SELECT Id FROM User")["done"]
+
+
+def test_an_address_has_an_end(salesforce: Any) -> None:
+    with pytest.raises(SalesforceGeneralError) as error:
+        salesforce.query(f"SELECT Id FROM User WHERE Name = '{'x' * 16_384}'")
+    assert error.value.status == 414
+
+
+def test_a_body_has_to_say_that_it_is_json(salesforce: Any, to_salesforce: requests.Session) -> None:
+    headers = {"Authorization": salesforce.headers["Authorization"]}
+    answer = to_salesforce.post(f"{salesforce.base_url}jobs/query", "{}", headers=headers, timeout=10)
+    assert answer.status_code == 415
+
+
+def test_a_plus_sign_in_an_address_has_to_be_encoded(salesforce: Any) -> None:
+    window = "start=2026-01-01T00:00:00+00:00&end=2026-01-02T00:00:00+00:00"
+    with pytest.raises(SalesforceMalformedRequest) as error:
+        salesforce.restful(f"sobjects/Contact/deleted/?{window}")
+    assert "time zone" in content(error)[0]["message"]
+
+
+def test_an_address_in_one_value_is_served_by_rest(salesforce: Any, sandbox: Sandbox) -> None:
+    one, record = next(iter(sandbox.control["salesforce"].state("Account").items()))
+    (row,) = salesforce.query(f"SELECT BillingAddress FROM Account WHERE Id = '{one}'")["records"]
+    assert row["BillingAddress"]["country"] == record["fields"]["BillingCountry"]
 
 
 def test_versions_need_no_session_and_unknown_ones_are_not_served(

@@ -273,6 +273,17 @@ def test_ticket_fields_can_be_checked(zendesk: Any) -> None:
         zendesk.ticket_fields(id=1)
 
 
+def test_definitions_are_paged_by_cursor_where_asked_for(get: Callable[..., Any]) -> None:
+    for kind, number in (("ticket_fields", 4), ("user_fields", 3)):
+        whole = get(f"{kind}.json")
+        assert (len(whole[kind]), whole["next_page"], "meta" in whole) == (number, None, False)
+        first = get(f"{kind}.json", **{"page[size]": number - 1})
+        rest = get(first["links"]["next"])
+        assert sorted(one["id"] for one in first[kind] + rest[kind]) == sorted(one["id"] for one in whole[kind])
+        assert [page["meta"]["has_more"] for page in (first, rest)] == [True, False]
+        assert get(f"{kind}.json", **{"page[size]": 101})["_status"] == 400
+
+
 def test_satisfaction_is_a_word_and_listed_by_cursor(zendesk: Any, get: Callable[..., Any], sandbox: Sandbox) -> None:
     ratings = list(zendesk.satisfaction_ratings())
     assert len(ratings) == len(table(sandbox, "satisfaction_ratings")) == 115

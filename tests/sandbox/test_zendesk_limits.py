@@ -171,6 +171,7 @@ def test_survey_responses_are_listed_by_cursor_and_by_when_they_were_made(sandbo
     rest = requests.get(first["links"]["next"], headers=headers, timeout=10).json()
     assert len({one["id"] for one in first["survey_responses"] + rest["survey_responses"]}) == 4
     assert {type(one["id"]) for one in first["survey_responses"]} == {str}
+    assert requests.get(f"{url}.json", headers=headers, timeout=10).status_code == 404
     times = sorted(datetime.fromisoformat(one["created"]).timestamp() for one in held.values())
     after = {"filter[created_at_start]": int(times[-2] * 1_000), "page[size]": 100}
     assert len(requests.get(url, after, headers=headers, timeout=10).json()["survey_responses"]) == 2

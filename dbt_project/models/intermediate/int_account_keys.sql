@@ -23,10 +23,31 @@ own_records as (
         record_key,
         is_live,
         'own_record' as rule,
-        3 as strength,
+        4 as strength,
         source_record_id as evidence,
         own_key as account_key
     from companies
+),
+
+-- The source itself says that two of its records are one since they were merged.
+merged_records as (
+    select
+        companies.source_system,
+        companies.source_stream,
+        companies.source_record_id,
+        companies.first_landed_at,
+        companies.record_key,
+        companies.is_live,
+        'merge' as rule,
+        1 as strength,
+        merged.other_record_id as evidence,
+        {{ reference_key('merged.source_system', 'merged.source_stream', 'merged.other_record_id') }} as account_key
+    from companies
+    inner join {{ ref('int_merges') }} as merged
+        on
+            merged.source_system = companies.source_system
+            and merged.source_stream = companies.source_stream
+            and merged.source_record_id = companies.source_record_id
 ),
 
 -- An id of another source counts where that source serves such a record, so a customer number is no reference.
@@ -39,7 +60,7 @@ cross_references as (
         companies.record_key,
         companies.is_live,
         'cross_reference' as rule,
-        1 as strength,
+        2 as strength,
         companies.cross_reference as evidence,
         referenced.own_key as account_key
     from companies
@@ -56,7 +77,7 @@ domains as (
         companies.record_key,
         companies.is_live,
         'domain' as rule,
-        2 as strength,
+        3 as strength,
         companies.domain as evidence,
         concat('domain:', companies.domain) as account_key
     from companies
@@ -65,6 +86,8 @@ domains as (
 ),
 
 unioned as (
+    select * from merged_records
+    union all
     select * from cross_references
     union all
     select * from domains

@@ -51,7 +51,7 @@ own_records as (
         record_key,
         is_live,
         'own_record' as rule,
-        5 as strength,
+        6 as strength,
         source_record_id as evidence,
         person_key as identity_key
     from customers
@@ -75,6 +75,27 @@ person_references as (
     where responses.person_record_id <> '' and staff.person_key is null
 ),
 
+-- The source itself says that two of its records are one since they were merged.
+merged_records as (
+    select
+        customers.source_system,
+        customers.source_stream,
+        customers.source_record_id,
+        customers.first_landed_at,
+        customers.record_key,
+        customers.is_live,
+        'merge' as rule,
+        2 as strength,
+        merged.other_record_id as evidence,
+        {{ reference_key('merged.source_system', 'merged.source_stream', 'merged.other_record_id') }} as identity_key
+    from customers
+    inner join {{ ref('int_merges') }} as merged
+        on
+            merged.source_system = customers.source_system
+            and merged.source_stream = customers.source_stream
+            and merged.source_record_id = customers.source_record_id
+),
+
 -- An id of another source counts where that source serves such a record, so a customer number is no reference.
 cross_references as (
     select
@@ -85,7 +106,7 @@ cross_references as (
         customers.record_key,
         customers.is_live,
         'cross_reference' as rule,
-        2 as strength,
+        3 as strength,
         customers.cross_reference as evidence,
         referenced.person_key as identity_key
     from customers
@@ -101,7 +122,7 @@ emails as (
         record_key,
         is_live,
         'email' as rule,
-        3 as strength,
+        4 as strength,
         email as evidence,
         concat('email:', email) as identity_key
     from responses
@@ -115,7 +136,7 @@ emails as (
         record_key,
         is_live,
         'email' as rule,
-        3 as strength,
+        4 as strength,
         email as evidence,
         concat('email:', email) as identity_key
     from customers
@@ -132,7 +153,7 @@ respondents as (
         responses.record_key,
         responses.is_live,
         'respondent_id' as rule,
-        4 as strength,
+        5 as strength,
         responses.respondent_id as evidence,
         concat(
             'respondent:', responses.source_system, '/', responses.source_stream, '/', responses.respondent_id
@@ -144,7 +165,9 @@ respondents as (
 ),
 
 unioned as (
-    {% for rule in ['person_references', 'cross_references', 'emails', 'respondents', 'own_records'] %}
+    {% for rule in [
+        'person_references', 'merged_records', 'cross_references', 'emails', 'respondents', 'own_records'
+    ] %}
         select * from {{ rule }}
         {{ 'union all' if not loop.last }}
     {% endfor %}

@@ -14,6 +14,7 @@
         'source_system', 'source_stream', 'source_record_id', 'is_deleted', 'name', 'domain', 'segment', 'owner',
         'cross_reference', 'cross_reference_to'
     ],
+    'int_merges': ['source_system', 'source_stream', 'source_record_id', 'other_record_id'],
     'int_invitations': [
         'source_system', 'source_stream', 'source_record_id', 'person_stream', 'person_record_id', 'survey_id',
         'survey_type', 'channel', 'touchpoint', 'invited_at', 'is_link', 'asks_nps', 'response_stream',

@@ -2,7 +2,8 @@
 
 with parsed as (
     {{ parse_role('account', [
-        'name', 'domain', 'website', 'segment', 'owner', 'cross_reference', 'cross_reference_to'
+        'name', 'domain', 'website', 'segment', 'owner', 'cross_reference', 'cross_reference_to', 'merged_ids',
+        'merged_into'
     ]) }}
 )
 
@@ -23,5 +24,7 @@ select
     segment,
     owner,
     cross_reference,
-    cross_reference_to
+    cross_reference_to,
+    merged_ids,
+    merged_into
 from parsed

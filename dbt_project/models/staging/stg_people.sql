@@ -3,7 +3,7 @@
 with parsed as (
     {{ parse_role('person', [
         'email', 'display_name', 'first_name', 'last_name', 'account_stream', 'account_id', 'cross_reference',
-        'cross_reference_to', 'kind', 'observed'
+        'cross_reference_to', 'merged_ids', 'merged_into', 'kind', 'observed'
     ]) }}
 )
 
@@ -26,6 +26,8 @@ select
     account_id as account_record_id,
     cross_reference,
     cross_reference_to,
+    merged_ids,
+    merged_into,
     kind,
     observed
 from parsed
