@@ -74,7 +74,7 @@ IMPORT_SQLITE = {"nps_pipeline.ledger_file": "opens the ledger"}
 # Who may write Parquet.
 WRITE_PARQUET = {
     "nps_pipeline.comparison": "what of a load is new",
-    "nps_pipeline.landing": "loads",
+    "nps_pipeline.draft": "loads",
     "nps_pipeline.warehouse": "the exports of a publication",
 }
 # Who may read the environment; everyone else is given settings.

@@ -204,8 +204,10 @@ def test_an_invitation_of_a_record_that_went_is_the_customers(world: World) -> N
         row["source_record_id"]: row["customer_id"]
         for row in world.pipeline.query("select source_record_id, customer_id from fct_invitations")
     }
+    left = world.left["salesforce"]
+    customer = world.pipeline.one(f"select customer_id from customer_identities where source_record_id = '{left}'")
     assert invited
-    assert {found[one] for one in invited} < world.people["salesforce"].ids
+    assert {found[one] for one in invited} == {customer}
 
 
 @every_crm
