@@ -123,7 +123,7 @@ def compare(
     spill = part.with_name("spill")
     with duckdb.connect(":memory:", config={**_CONFIG, "temp_directory": str(spill)}) as connection:
         connection.execute(f"set TimeZone = 'UTC'; {_TABLES}")
-        _read_served(connection, part, rows)
+        _read_served(connection, part, rows, is_first=not landed)
         if keep:
             served = "select record_id, source_version, is_deleted, row_no from served"
             connection.execute(f"copy ({served}) to {_literal(keep)} (format parquet)")
@@ -156,12 +156,16 @@ def _number(connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[s
     return int(number)
 
 
-def _read_served(connection: duckdb.DuckDBPyConnection, part: Path, rows: int) -> None:
-    """Make the table ``served``. Payloads are compared by their hash, so that none is held in memory."""
+def _read_served(connection: duckdb.DuckDBPyConnection, part: Path, rows: int, *, is_first: bool) -> None:
+    """Make the table ``served``. Payloads are compared by their hash, so that none is held in memory.
+
+    The first load of a stream is compared with nothing: its payloads are not read.
+    """
+    hashed = "null::blob" if is_first else "unhex(sha256(payload))"
     connection.execute(
-        """
+        f"""
         create table served as
-        select record_id, source_version, is_deleted, row_no, unhex(sha256(payload)) as payload_hash
+        select record_id, source_version, is_deleted, row_no, {hashed} as payload_hash
         from read_parquet($part) where row_no < $rows
         """,
         {"part": str(part), "rows": rows},

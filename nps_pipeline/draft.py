@@ -94,7 +94,7 @@ def _batch(records: Sequence[Record], first_row_no: int, extracted_at: datetime)
             pa.array([record.source_version for record in records], pa.timestamp("us", tz="UTC")),
             pa.array([record.is_deleted for record in records], pa.bool_()),
             pa.array(range(first_row_no, first_row_no + len(records)), pa.int64()),
-            pa.array([extracted_at] * len(records), pa.timestamp("us", tz="UTC")),
+            pa.repeat(pa.scalar(extracted_at, pa.timestamp("us", tz="UTC")), len(records)),
         ],
         schema=_PART_SCHEMA,
     )

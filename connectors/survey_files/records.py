@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from connectors.base import Record
 from connectors.survey_files.dates import DateReader, utc_text
@@ -27,9 +27,8 @@ FILE_FIELDS: Final[Mapping[str, str]] = {
 """Conformed field -> JSON path in the payload; a field that a row does not have is absent there."""
 
 Row = list[str]
-Mapped = dict[str, Any]
-Step = Callable[[Row, Mapped], None]
-"""Reads one field of a row and puts it into the mapped fields."""
+Step = Callable[[Row], str]
+"""Reads one field of a row: a member of a JSON object with the comma before it, or nothing."""
 
 _NOTHING: Final[Mapping[str, AbstractSet[str]]] = {"comment": {"na"}}
 """Cells that stand for nothing in a field, whatever the tool, without case."""
@@ -78,21 +77,29 @@ def records(
     identical row of this file. Unless the mapping states cumulative exports, the file's own sha256 is part of that
     hash: two people's equal rows in two files are two answers.
     """
-    names, width = layout.names, len(layout.names)
     steps = _steps(layout, readers)
     version_of = _version(layout, readers)
-    hashed_id = _hashed_id(names, file_sha256 if layout.separate else "")
-    constants, id_places = dict(layout.constants), layout.columns.get("response_id", ())
+    hashed_id = _hashed_id(layout.names, file_sha256 if layout.separate else "")
+    own_id = _joined(layout.columns.get("response_id", ()))
+    mapped, cells = '{"mapped":' + _encode(dict(layout.constants)).removesuffix("}"), _cells(layout.names)
     for row in rows:
-        mapped: Mapped = constants.copy()
-        for step in steps:
-            step(row, mapped)
-        cells = dict(zip(names, row, strict=False))
-        if len(row) > width:
-            cells |= {f"column_{place}": cell for place, cell in enumerate(row[width:], width + 1)}
-        record_id = " ".join(filter(None, (row[at].strip() for at in id_places)))
-        payload = _encode({"mapped": mapped, "cells": cells})
-        yield Record(record_id or hashed_id(row), payload, version_of(row))
+        payload = f'{mapped}{"".join([step(row) for step in steps])}}},"cells":{cells(row)}}}'
+        yield Record(own_id(row) or hashed_id(row), payload, version_of(row))
+
+
+def _cells(names: Sequence[str]) -> Callable[[Row], str]:
+    """A function that writes the cells of a row as a JSON object."""
+    width = len(names)
+    members = ",".join(f"{_quoted(name)}:".replace("%", "%%") + "%s" for name in names)
+    template = f"{{{members}}}"
+
+    def cells(row: Row) -> str:
+        if len(row) == width:
+            return template % tuple(map(_quoted, row))
+        more = {f"column_{place}": cell for place, cell in enumerate(row[width:], width + 1)}
+        return _encode({**dict(zip(names, row, strict=False)), **more})
+
+    return cells
 
 
 def _steps(layout: Layout, readers: Mapping[str, DateReader]) -> list[Step]:
@@ -109,49 +116,60 @@ def _steps(layout: Layout, readers: Mapping[str, DateReader]) -> list[Step]:
     return steps
 
 
-def _text(key: str, places: tuple[int, ...], nothing: AbstractSet[str]) -> Step:
-    def step(row: Row, mapped: Mapped) -> None:
-        cells = (row[at].strip() for at in places)
-        if text := " ".join(cell for cell in cells if cell and cell.casefold() not in nothing):
-            mapped[key] = text
+def _joined(places: tuple[int, ...], nothing: AbstractSet[str] = frozenset()) -> Callable[[Row], str]:
+    """A function that joins the cells at some places with blanks, without those that stand for nothing."""
 
-    return step
+    def one(row: Row) -> str:
+        text = row[first].strip()
+        return "" if text.casefold() in nothing else text
+
+    first = places[0] if places else 0
+    if len(places) == 1:
+        return one if nothing else lambda row: row[first].strip()
+    return lambda row: " ".join(text for at in places if (text := row[at].strip()) and text.casefold() not in nothing)
+
+
+def _text(key: str, places: tuple[int, ...], nothing: AbstractSet[str]) -> Step:
+    read, member = _joined(places, nothing), _member(key)
+    return lambda row: member + _quoted(text) if (text := read(row)) else ""
 
 
 def _score(key: str, at: int) -> Step:
-    def step(row: Row, mapped: Mapped) -> None:
-        mapped[key] = plain_score(row[at])
-
-    return step
+    member = _member(key)
+    return lambda row: member + _quoted(plain_score(row[at]))
 
 
 def _responded_at(at: int, read: DateReader) -> Step:
-    def step(row: Row, mapped: Mapped) -> None:
+    member, basis = _member("responded_at"), f"{_member('responded_at_basis')}{_quoted('source')}"
+    unreadable = f"{_member('responded_at_unreadable')}true"
+
+    def step(row: Row) -> str:
         if not (text := row[at].strip()):
-            return
+            return ""
         if (instant := read(text)) is None:
-            mapped["responded_at_unreadable"] = True
-        else:
-            mapped["responded_at"] = utc_text(instant)
-            mapped["responded_at_basis"] = "source"
+            return unreadable
+        return f'{member}"{utc_text(instant)}"{basis}'
 
     return step
 
 
 def _invited_at(at: int, read: DateReader) -> Step:
-    def step(row: Row, mapped: Mapped) -> None:
-        if (text := row[at].strip()) and (instant := read(text)):
-            mapped["invited_at"] = utc_text(instant)
+    member = _member("invited_at")
+
+    def step(row: Row) -> str:
+        instant = read(text) if (text := row[at].strip()) else None
+        return f'{member}"{utc_text(instant)}"' if instant else ""
 
     return step
 
 
 def _excluded(reason_of: Callable[[Row], str | None]) -> Step:
-    def step(row: Row, mapped: Mapped) -> None:
-        if (reason := reason_of(row)) is not None:
-            mapped["excluded"] = reason
+    member = _member("excluded")
+    return lambda row: member + _quoted(reason) if (reason := reason_of(row)) is not None else ""
 
-    return step
+
+def _member(key: str) -> str:
+    return f",{_quoted(key)}:"
 
 
 def _version(layout: Layout, readers: Mapping[str, DateReader]) -> Callable[[Row], datetime | None]:
