@@ -13,6 +13,7 @@ from connectors.errors import RecordError
 from connectors.survey_files.archives import is_archive, unpack
 from connectors.survey_files.connector import SOURCE, SurveyFile, open_survey_file, same_name
 from connectors.survey_files.records import FILE_FIELDS
+from connectors.survey_files.row_count import file_of, is_manifest, manifest_of
 from nps_pipeline import __version__, landing
 from nps_pipeline.home import Home
 from nps_pipeline.landing import LandingResult, Load, LoadRequest
@@ -22,6 +23,7 @@ from nps_pipeline.settings import Settings
 
 _REASON = ".reason.txt"
 _STILL_WRITTEN = "is still being written; it stays in the inbox until it rests"
+_ALONE = "is the manifest of a file that is not here; nothing was done with it"
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,12 @@ def pull_files(settings: Settings) -> list[FileOutcome]:
     home = settings.home
     home.inbox.mkdir(parents=True, exist_ok=True)
     waiting = sorted(path for path in home.inbox.iterdir() if not path.name.startswith("."))
-    complete = resting(waiting)
+    rest = resting(waiting)
+    # A file and its manifest are taken together.
+    complete = [path for path in waiting if path in rest and manifest_of(path) not in {*waiting} - rest]
     left = [FileOutcome(path.name, notes=(_STILL_WRITTEN,)) for path in waiting if path not in complete]
     with _scratch(home) as scratch:
-        return left + _pull_complete(settings, [path for path in waiting if path in complete], scratch)
+        return left + _pull_complete(settings, complete, scratch)
 
 
 def _pull_complete(settings: Settings, paths: Sequence[Path], scratch: Path) -> list[FileOutcome]:
@@ -73,10 +77,16 @@ def _pull_complete(settings: Settings, paths: Sequence[Path], scratch: Path) -> 
             _refuse(home, path, str(refusal))
             outcomes.append(FileOutcome(path.name, refused=str(refusal)))
         else:
+            if len(unpacked) == 1 and manifest_of(path) in paths:
+                shutil.copyfile(manifest_of(path), manifest_of(unpacked[0]), follow_symlinks=False)
             outcomes.append(FileOutcome(path.name, notes=(f"unpacked, {len(unpacked)} files",)))
             files += unpacked
             archives.append(path)
-    outcomes += [_pull_file(settings, path) for path in _corrections_last(files, corrections)]
+    about = {file_of(path) for path in files if is_manifest(path)}
+    alone = sorted(about.difference(files, paths))
+    outcomes += [FileOutcome(manifest_of(path).name, notes=(_ALONE,)) for path in alone]
+    answers = [path for path in files if not is_manifest(path)]
+    outcomes += [_pull_file(settings, path) for path in _corrections_last(answers, corrections)]
     for path in archives:
         _move(path, home.archive)
     return outcomes
@@ -254,21 +264,32 @@ def _refuse(home: Home, path: Path, reason: str) -> None:
         folder = home.refused / str(copy)
     folder.mkdir(parents=True, exist_ok=True)
     _reason_beside(folder / path.name).write_text(reason + "\n", encoding="utf-8")  # first: it is found by its reason
-    shutil.move(path, folder / path.name)
+    _carry(path, folder / path.name)
 
 
 def _reason_beside(path: Path) -> Path:
     return path.with_name(path.name + _REASON)
 
 
-def _move(path: Path, folder: Path) -> Path:
+def _move(path: Path, folder: Path) -> None:
     """Move into a folder without overwriting a file of the same name."""
     folder.mkdir(parents=True, exist_ok=True)
     target, copy = folder / path.name, 1
     while target.exists():
         copy += 1
         target = folder / f"{path.stem}-{copy}{path.suffix}"
-    return Path(shutil.move(path, target))
+    _carry(path, target)
+
+
+def _carry(path: Path, target: Path) -> None:
+    """Move a file and its manifest; where the process is killed in between, the file is nowhere without it."""
+    manifest = manifest_of(path)
+    has_manifest = manifest.is_symlink() or manifest.is_file()
+    if has_manifest:
+        shutil.copyfile(manifest, manifest_of(target), follow_symlinks=False)
+    shutil.move(path, target)
+    if has_manifest:
+        manifest.unlink()
 
 
 def told(outcome: FileOutcome) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
 from connectors.survey_files.reader import GZIP, ZIP, opened
+from connectors.survey_files.row_count import file_of, is_manifest
 from connectors.survey_files.table import FileRefused
 
 LARGEST_UNPACKED: Final = 8 * 1024**3
@@ -86,9 +87,13 @@ def _unzipped(stream: IO[bytes], name: str, folder: Path) -> list[Path]:
             raise FileRefused(f"{name} holds {len(parts)} files, more than {MOST_FILES}. Nothing of it was kept.")
         for part in parts:
             _refuse_unsafe(part, name)
+        places = {part.filename: str(number) for number, part in enumerate(parts, 1)}
         found, left = [], LARGEST_UNPACKED
-        for number, part in enumerate(parts, 1):
-            target = folder / str(number) / PurePosixPath(part.filename).name
+        for part in parts:
+            packed_name = PurePosixPath(part.filename)
+            # A manifest goes beside its file, where it is looked for.
+            about = str(file_of(Path(packed_name))) if is_manifest(Path(packed_name)) else part.filename
+            target = folder / places.get(about, places[part.filename]) / packed_name.name
             with archive.open(part) as packed:
                 found.append(_taken(packed, target, name, part.compress_size, left))
             left -= found[-1].stat().st_size
@@ -119,7 +124,7 @@ def _taken(
 ) -> Path:
     """Write out what comes, and stop before it is too much: stated sizes may lie."""
     most = min(left, max(_SMALL, _MOST_COMPRESSED * compressed), shutil.disk_usage(target.parents[1]).free // 2)
-    target.parent.mkdir(parents=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
     size = 0
     with target.open("xb") as out:
         while chunk := packed.read(_CHUNK):

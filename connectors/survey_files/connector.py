@@ -19,6 +19,7 @@ from connectors.survey_files.mapping import FileMapping, content_hash, mapping_h
 from connectors.survey_files.profiles import PROFILES, Profile
 from connectors.survey_files.reader import SourceFile, open_source
 from connectors.survey_files.records import FILE_FIELDS, records
+from connectors.survey_files.row_count import refuse_other_count
 from connectors.survey_files.scan import data_rows, scan
 from connectors.survey_files.table import FileRefused, Options, RowCounts, Rows, column_names
 
@@ -78,6 +79,7 @@ def open_survey_file(path: Path, mappings: Sequence[FileMapping], default_timezo
     profile = _profile(source, mapping)
     layout = resolve(path.name, source.table.head, mapping, profile, default_timezone)
     seen = scan(source, layout)
+    refuse_other_count(path, seen.counts.rows)
     readers, date_notes = _date_readers(path.name, layout, seen.dates)
     declared = (
         {"mapping": mapping_hash(mapping)} if mapping else {"profile": profile.model_dump_json() if profile else ""}

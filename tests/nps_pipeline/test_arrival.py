@@ -130,3 +130,74 @@ def test_a_file_that_rests_is_not_waited_for(shop: Pipeline, monkeypatch: pytest
     os.utime(path, (time.time() - 60, time.time() - 60))
     assert [outcome.rows for outcome in pull_files(shop.settings())] == [2]
     assert waited == [0.0]
+
+
+COUNTED = ("answers.csv", "answers.csv.manifest.json")
+
+
+def test_a_file_with_another_number_of_rows_than_its_manifest_says_is_refused_until_both_agree(shop: Pipeline) -> None:
+    drop(shop, COUNTED[0], ANSWERS)
+    drop(shop, COUNTED[1], b'{"rows": 3}')
+    (outcome,) = pull_files(shop.settings())
+    assert "answers.csv has 2 rows, but answers.csv.manifest.json says 3: the file was cut off" in str(outcome.refused)
+    assert names(shop.home.refused) == {*COUNTED, "answers.csv.reason.txt"}
+    assert list_loads(shop.home) == []
+
+    (shop.home.refused / COUNTED[1]).write_text('{"rows": 2}', encoding="utf-8")
+    assert [outcome.rows for outcome in retry_refused(shop.settings(), lambda _: True)] == [2]
+    assert names(shop.home.refused) == names(shop.home.inbox) == set()
+    assert names(shop.home.archive) == {*COUNTED}
+
+
+def test_a_manifest_goes_with_its_file_into_the_archive_and_with_a_second_one_of_that_name(shop: Pipeline) -> None:
+    for content, rows in ((ANSWERS, 2), (b"id,nps\n3,10\n", 1)):
+        drop(shop, COUNTED[0], content)
+        drop(shop, COUNTED[1], b'{"rows": %d, "made": "2026-11-22"}' % rows)
+        assert [outcome.rows for outcome in pull_files(shop.settings())] == [rows]
+    assert names(shop.home.archive) == {*COUNTED, "answers-2.csv", "answers-2.csv.manifest.json"}
+
+
+@pytest.mark.parametrize("name", ["all.zip", "answers.csv.gz"])
+def test_what_an_archive_holds_is_counted_too(shop: Pipeline, name: str) -> None:
+    if name == "all.zip":
+        with zipfile.ZipFile(drop(shop, name, b""), "w") as archive:
+            archive.writestr("march/answers.csv.manifest.json", b'{"rows": 3}')
+            archive.writestr("march/answers.csv", ANSWERS)
+    else:
+        drop(shop, name, gzip.compress(ANSWERS))
+        drop(shop, f"{name}.manifest.json", b'{"rows": 3}')
+    refused = {outcome.name: outcome.refused for outcome in pull_files(shop.settings())}
+    assert "answers.csv has 2 rows" in str(refused["answers.csv"])
+    assert names(shop.home.inbox) == set()
+    assert names(shop.home.refused) == {*COUNTED, "answers.csv.reason.txt"}
+
+
+@pytest.mark.parametrize("content", [b"", b"[2]", b'{"rows": "2"}', b'{"count": 2}', b"\xff", b'{"rows": true}'])
+def test_a_manifest_without_a_number_of_rows_keeps_its_file_out(shop: Pipeline, content: bytes) -> None:
+    drop(shop, COUNTED[0], ANSWERS)
+    drop(shop, COUNTED[1], content)
+    (outcome,) = pull_files(shop.settings())
+    assert str(outcome.refused).startswith("answers.csv.manifest.json states no number of rows")
+    assert list_loads(shop.home) == []
+
+
+def test_a_manifest_that_is_a_link_is_refused_and_its_target_is_not_copied(shop: Pipeline, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").write_text('{"rows": 2}', encoding="utf-8")
+    drop(shop, COUNTED[0], ANSWERS)
+    (shop.home.inbox / COUNTED[1]).symlink_to(tmp_path / "elsewhere")
+    (outcome,) = pull_files(shop.settings())
+    assert "answers.csv.manifest.json is a symbolic link" in str(outcome.refused)
+    assert (shop.home.refused / COUNTED[1]).is_symlink()
+
+
+def test_a_file_waits_for_its_manifest_and_a_manifest_for_its_file(shop: Pipeline) -> None:
+    drop(shop, COUNTED[0], ANSWERS)
+    drop(shop, "other.csv.manifest.json", b'{"rows": 1}')
+    with drop(shop, COUNTED[1], b"").open("ab") as writer:
+        outcomes = {outcome.name: told(outcome) for outcome in pull_files(shop.settings())}
+        writer.write(b'{"rows": 2}')
+    assert set(outcomes) == {*COUNTED, "other.csv.manifest.json"}
+    assert "is still being written" in outcomes["answers.csv"]
+    assert outcomes["other.csv.manifest.json"].startswith("is the manifest of a file that is not here")
+    assert {outcome.name: outcome.rows for outcome in pull_files(shop.settings())}["answers.csv"] == 2
+    assert names(shop.home.inbox) == {"other.csv.manifest.json"}
