@@ -1,8 +1,8 @@
 """Survey export files, from bytes to records; another survey tool is one more declaration in ``profiles``.
 
 encoding, repair, typography: bytes to text. reader: a file on disk. table, delimited, workbook, json_rows, parquet: its
-rows. columns, questions, profiles, mapping, layout: which column is what. scan, dates, records: rows to records.
-connector: a file as a source.
+rows. columns, questions, profiles, mapping, layout: which column is what. scan, scales, row_count: may the file be
+trusted. scores, dates, records: rows to records. connector: a file as a source.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The number of rows that is stated beside a file: ``answers.csv.manifest.json`` with ``{"rows": 1200}``. No rows here."""
+"""A manifest beside a file states its number of rows: ``answers.csv.manifest.json`` with ``{"rows": 1200}``."""
 
 from __future__ import annotations
 

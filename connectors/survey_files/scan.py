@@ -13,6 +13,7 @@ from connectors.survey_files.dates import DateEvidence
 from connectors.survey_files.layout import Layout, shown
 from connectors.survey_files.reader import SourceFile
 from connectors.survey_files.records import exclusion_of, fitted_rows
+from connectors.survey_files.scales import Neighbours
 from connectors.survey_files.scores import plain_score
 from connectors.survey_files.table import FileRefused, RowCounts
 
@@ -39,18 +40,32 @@ def scan(source: SourceFile, layout: Layout) -> Scan:
     found = Scan(dates={key: DateEvidence() for key in layout.dates})
     dates = [(place, found.dates[key].add) for key, (place, _) in layout.dates.items()]
     ids = layout.columns.get("response_id", ())
-    score = next(iter(layout.columns.get("score", ())), None) if layout.scale_is_assumed else None
-    excluded_by = exclusion_of(layout)
+    score = next(iter(layout.columns.get("score", ())), None)
+    neighbours, excluded_by = _neighbours(layout), exclusion_of(layout)
     for row in data_rows(source, layout, found.counts):
         found.rounded += any("+" in row[place] and _ROUNDED.fullmatch(row[place].strip()) is not None for place in ids)
         if (reason := excluded_by(row)) is not None:
             found.excluded[reason] += 1
-        elif score is not None:
-            found.answers[plain_score(row[score]).strip()] += 1
+        elif score is not None and row[score].strip():
+            neighbours.add(row)
+            if layout.scale_is_assumed:
+                found.answers[plain_score(row[score]).strip()] += 1
         for place, look_at in dates:
             look_at(row[place])
     _refuse_untrusted(source, layout, found)
+    for column, cells in neighbours.other_metrics():
+        raise FileRefused(
+            f"{source.path.name}: column {shown([column])} says that rows with a score are of another metric, or on "
+            f"another scale, than NPS ({', '.join(cells)}). Say in nps.yaml which rows do not count, in a mapping for "
+            f'this file: exclude: [{{column: "{column}", values: [{", ".join(cells)}], reason: other_metric}}].'
+        )
     return found
+
+
+def _neighbours(layout: Layout) -> Neighbours:
+    """The columns that could name metrics, but for those whose answer somebody has given: rules that exclude rows."""
+    places = [at for key in ("response_id", "score", "comment") for at in layout.columns.get(key, ())]
+    return Neighbours(layout.names, {*places, *(rule.position for rule in layout.exclusions)})
 
 
 def data_rows(source: SourceFile, layout: Layout, counts: RowCounts) -> Iterator[list[str]]:
