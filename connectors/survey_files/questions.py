@@ -22,7 +22,7 @@ _RECOMMEND: Final[dict[str, tuple[str, str]]] = {
     "cs": (r"pravděpodob", r"doporuč"),
     "hu": (r"valószín", r"ajánl"),
     "ro": (r"probab", r"recomand"),
-    "tr": (r"olası|ihtimal", r"tavsiye|öner"),
+    "tr": (r"olas|ihtimal", r"tavsiye|öner"),
     "ru": (r"вероят", r"рекоменд|посовет"),
 }
 _REASON: Final[dict[str, str]] = {

@@ -317,7 +317,7 @@ def test_the_comment_is_the_column_after_the_score_if_it_asks_why_or_is_the_only
         "Jak pravděpodobné je, že nás doporučíte?",
         "Mennyire valószínű, hogy ajánlana minket?",
         "Cât de probabil este să ne recomandați?",
-        "Bizi tavsiye etme olasılığınız nedir?",
+        "Bizi tavsiye etme ihtimaliniz nedir?",
         "Насколько вероятно, что вы порекомендуете нас?",
         "<strong>How likely</strong> are you to <em>recommend</em> us?",
     ],
@@ -353,7 +353,8 @@ def test_questions_for_a_reason_are_known() -> None:
 @pytest.mark.parametrize(
     ("question", "scale"),
     [
-        ("from 0 to 10", (0, 10)), ("0-10", (0, 10)), ("von 0 (gar nicht) bis 10", (0, 10)), ("de 0 à 10", (0, 10)), ("del 0 al 10", (0, 10)), ("od 0 do 10", (0, 10)), ("от 1 до 5", (1, 5)),
+        ("from 0 to 10", (0, 10)), ("0-10", (0, 10)), ("von 0 (gar nicht) bis 10", (0, 10)), ("de 0 à 10", (0, 10)),
+        ("del 0 al 10", (0, 10)), ("od 0 do 10", (0, 10)), ("от 1 до 5", (1, 5)),
         ("1 to 5", (1, 5)), ("1 bis 10", (1, 10)), ("no scale", None), ("2019-2024", None), ("24-7", None),
     ],
 )  # fmt: skip
