@@ -95,7 +95,8 @@ def austrian() -> Foreign:
         "Kundenumfrage Österreich;;;;;\r\nExportiert am;22.11.2026;;;;\r\n;;;;;\r\n"
         "Nr;Datum;Wie wahrscheinlich ist es, dass Sie uns weiterempfehlen?;Grund;;\r\n"
         '1;24.12.2025 18:05;9,0;"Schöne Grüße\r\naus Köln; wirklich";;\r\n2;03.01.2026 07:00;9,5;;;\r\n'
-        '3;04.01.2026;10;"Er sagte ""nie wieder""";;\r\n4;05.01.2026;11;;;\r\n5;06.01.2026;;;;\r\n6;07.01.2026;k.A.;;;\r\n'
+        '3;04.01.2026;10;"Er sagte ""nie wieder""";;\r\n4;05.01.2026;11;;;\r\n5;06.01.2026;;;;\r\n'
+        "6;07.01.2026;k.A.;;;\r\n"
         "7;31.02.2026 10:00;8;;;\r\n8;;7;;;\r\n9;08.01.2026;-1;;;\r\n10;09.01.2026;zehn;;;\r\n"
         "1;10.01.2026;2;Doch nicht;;\r\n11;11.01.2026;0 - gar nicht;;;\r\n"
     ).encode("cp1252")
@@ -232,7 +233,8 @@ def surveymonkey_two_headers() -> Foreign:
     """Two header rows with a profile; labelled ends of the scale."""
     question = "How likely is it that you would recommend us to a friend?"
     content = (
-        f'Respondent ID,Collector ID,Start Date,End Date,IP Address,"{question}",Why?\n,,,,,Response,Open-Ended Response\n'
+        f'Respondent ID,Collector ID,Start Date,End Date,IP Address,"{question}",Why?\n'
+        ",,,,,Response,Open-Ended Response\n"
         "114055812345,1,01/14/2026 02:03:04 PM,01/14/2026 02:05:04 PM,,10 - Extremely likely,Good\n"
         "114055812346,1,01/14/2026 02:03:04 PM,01/15/2026 02:05:04 PM,,7,\n"
         "114055812347,1,01/14/2026 02:03:04 PM,01/16/2026 02:05:04 PM,,,\n"
