@@ -30,8 +30,8 @@ Row = list[str]
 Step = Callable[[Row], str]
 """Reads one field of a row: a member of a JSON object with the comma before it, or nothing."""
 
-_NOTHING: Final[Mapping[str, AbstractSet[str]]] = {"comment": {"na"}}
-"""Cells that stand for nothing in a field, whatever the tool, without case."""
+_NOTHING: Final[Mapping[str, AbstractSet[str]]] = {"comment": {"NA"}}
+"""Cells that stand for nothing in a field, whatever the tool, as they are written: "na" may be what a person typed."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 _quoted = json.encoder.encode_basestring
@@ -104,7 +104,7 @@ def _cells(names: Sequence[str]) -> Callable[[Row], str]:
 
 def _steps(layout: Layout, readers: Mapping[str, DateReader]) -> list[Step]:
     steps = [
-        _score(key, places[0]) if key == "score" else _text(key, places, layout.placeholders | _NOTHING.get(key, set()))
+        _score(key, places[0]) if key == "score" else _text(key, places, layout.placeholders)
         for key, places in layout.columns.items()
     ]
     if "responded_at" in layout.dates:
@@ -130,8 +130,8 @@ def _joined(places: tuple[int, ...], nothing: AbstractSet[str] = frozenset()) ->
 
 
 def _text(key: str, places: tuple[int, ...], nothing: AbstractSet[str]) -> Step:
-    read, member = _joined(places, nothing), _member(key)
-    return lambda row: member + _quoted(text) if (text := read(row)) else ""
+    read, member, empty = _joined(places, nothing), _member(key), {"", *_NOTHING.get(key, ())}
+    return lambda row: member + _quoted(text) if (text := read(row)) not in empty else ""
 
 
 def _score(key: str, at: int) -> Step:
