@@ -129,3 +129,41 @@ def test_an_invalid_result_leaves_the_file_as_it_was(shop: Pipeline) -> None:
         map_file.write(settings, {"name": "Not A Name", "match": "*.csv"})
     assert settings.config_path.read_bytes() == before
     assert [path.name for path in settings.config_path.parent.glob(".*nps*")] == []
+
+
+QUESTIONS = (
+    "Wie wahrscheinlich ist es, dass Sie uns weiterempfehlen?",
+    "Quelle est la probabilité que vous nous recommandiez ?",
+    "Del 0 al 10, ¿qué probabilidad hay de que nos recomiende?",
+    "Con quale probabilità ci consiglieresti a un amico?",
+    "Hoe waarschijnlijk is het dat u ons aanbeveelt?",
+    "Qual é a probabilidade de nos recomendar a um amigo?",
+    "Jak prawdopodobne jest, że polecisz nas znajomym?",
+)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_the_recommend_question_is_proposed_whatever_its_language(shop: Pipeline, question: str) -> None:
+    """As Jotform, Alchemer or QuestionStar write it: the full question, another column of digits before it."""
+    content = (
+        f'ID;Eingegangen am;Zufriedenheit;"{question}";Kommentar;;\n'
+        "501;24.12.2025 18:05;5;9;Alles war gut und schnell;;\n502;27.12.2025 09:00;4;10;;;\n"
+        "503;28.12.2025 09:30;3;2;Die Antwort dauerte zu lange;;\n"
+    )
+    mapping, proposed = drafted(shop, content)
+    assert mapping["score"] == question
+    assert mapping["scale"] == [0, 10]
+    assert (mapping["id"], mapping["comment"]) == ("ID", "Kommentar")
+    assert mapping["responded_at"] == {"column": "Eingegangen am", "timezone": "UTC"}
+    assert [text for text, one in proposed.items() if one is None] == []
+
+
+def test_a_second_header_row_and_titles_are_never_a_score(shop: Pipeline) -> None:
+    content = (
+        "Customer survey,,,\nExported,2026-11-22,,\n"
+        "Response ID,Date Submitted,How likely are you to recommend us?,Why?\n,,Response,Open-Ended Response\n"
+    ) + "".join(f"{day},2026-01-{day} 10:00:00,{day - 10},Good service all around\n" for day in range(13, 20))
+    (path := shop.folder / "alchemer.csv").write_text(content, encoding="utf-8")
+    ask, _ = answering({"own id": "Response ID"})
+    survey_file = map_file.understood(shop.settings(), path, map_file.draft(shop.settings(), path, ask))
+    assert [row["score"] for row in map_file.sample(survey_file)] == ["Response", *"3456789"]
