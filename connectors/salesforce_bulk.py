@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from itertools import islice
 from time import sleep
 from typing import Any, Final
 
@@ -25,7 +26,8 @@ from connectors.salesforce_login import API_VERSION, TITLE
 from connectors.salesforce_query import ATTRIBUTES, Reader, begins_again, select, short
 
 JOBS: Final = "jobs/query"
-PAGE: Final = 20_000  # rows; one page is in memory
+PAGE: Final = 20_000  # rows; the text of one page is in memory
+AT_ONCE: Final = 2_000  # rows that are taken out of it at a time
 FIRST_WAIT, LONGEST_WAIT, PATIENCE = 1.0, 30.0, 4 * 3600.0
 AT_WORK: Final = ("UploadComplete", "InProgress")
 COMPLETE: Final = "JobComplete"
@@ -41,9 +43,11 @@ class NotForBulkError(ConnectorError):
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """A page of a job's results and where the next one is."""
+    """A page of a job's results: its CSV, how many rows that has, the id of the first, and where the next page is."""
 
-    rows: list[dict[str, Any]]
+    body: bytes
+    count: int
+    first: str
     locator: str
 
 
@@ -100,11 +104,14 @@ def _pages(reader: Reader, asked: Asked, job: str, total: int) -> Iterator[list[
         results = reader.request(
             asked.name, "GET", path, lambda answer: _results(answer, asked), _vanished(asked.name), params=params
         )
-        served, locator = served + len(results.rows), results.locator
+        served, locator = served + results.count, results.locator
         more = locator not in NO_LOCATOR
-        if served > total or (not results.rows if more else served < total) or begins_again(results.rows, begun):
+        first = [{"Id": results.first}] if results.count else []
+        if served > total or (not first if more else served < total) or begins_again(first, begun):
             raise short(asked.name, served, total)
-        yield results.rows
+        rows = _rows(results.body, asked)
+        while some := list(islice(rows, AT_ONCE)):
+            yield some
         if not more:
             return
 
@@ -145,20 +152,27 @@ def _job(answer: http.Answer) -> dict[str, Any]:
 
 
 def _results(answer: http.Answer, asked: Asked) -> Results:
-    """A page out of the bytes of its CSV; raises ``ValueError`` where it is cut off or something else."""
+    """A page, read through once; raises ``ValueError`` where it is cut off or something else."""
     headers = {name.lower(): value for name, value in answer.headers.items()}
-    csv.field_size_limit(max(LONGEST_CELL, csv.field_size_limit()))
-    lines = csv.reader(io.TextIOWrapper(io.BytesIO(answer.body), "utf-8", newline=""), strict=True)
+    count, first = 0, ""
     try:
-        columns = next(lines, [])
-        if sorted(columns) != sorted(asked.columns):
-            raise ValueError
-        rows = [_row(asked, columns, cells) for cells in lines]
+        for count, row in enumerate(_rows(answer.body, asked), 1):  # noqa: B007 - the last number is the count
+            first = first or row["Id"]
     except (csv.Error, InvalidOperation, KeyError):
         raise ValueError from None
-    if len(rows) != int(headers.get("sforce-numberofrecords", "")):
+    if count != int(headers.get("sforce-numberofrecords", "")):
         raise ValueError
-    return Results(rows, headers.get("sforce-locator", ""))
+    return Results(answer.body, count, first, headers.get("sforce-locator", ""))
+
+
+def _rows(body: bytes, asked: Asked) -> Iterator[dict[str, Any]]:
+    """The rows of a page out of the bytes of its CSV."""
+    csv.field_size_limit(max(LONGEST_CELL, csv.field_size_limit()))
+    lines = csv.reader(io.TextIOWrapper(io.BytesIO(body), "utf-8", newline=""), strict=True)
+    columns = next(lines, [])
+    if sorted(columns) != sorted(asked.columns):
+        raise ValueError
+    return (_row(asked, columns, cells) for cells in lines)
 
 
 def _row(asked: Asked, columns: Sequence[str], cells: Sequence[str]) -> dict[str, Any]:
