@@ -175,7 +175,7 @@ def live_among(kept: Sequence[Path]) -> int:
 
 def _connected(folder: Path) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(":memory:", config={**_CONFIG, "temp_directory": str(folder)})
-    connection.execute("set TimeZone = 'UTC'")
+    connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
     return connection
 
 
