@@ -73,8 +73,8 @@ IMPORT_DUCKDB = {
 IMPORT_SQLITE = {"nps_pipeline.ledger_file": "opens the ledger"}
 # Who may write Parquet.
 WRITE_PARQUET = {
-    "nps_pipeline.comparison": "what of a load is new",
-    "nps_pipeline.landing": "loads",
+    "nps_pipeline.comparison": "scratch files of what is compared",
+    "nps_pipeline.draft": "the parts of loads",
     "nps_pipeline.warehouse": "the exports of a publication",
 }
 # Who may read the environment; everyone else is given settings.
