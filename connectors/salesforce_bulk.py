@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from time import sleep
 from typing import Any, Final
 
@@ -25,7 +26,8 @@ from connectors.salesforce_query import Meaning, Reader, begins_again, by_code, 
 from connectors.salesforce_rows import row_of_csv
 
 JOBS: Final = "jobs/query"
-PAGE: Final = 20_000  # rows; one page is in memory
+PAGE: Final = 20_000  # rows; the text of one page is in memory
+AT_ONCE: Final = 2_000  # rows that are taken out of it at a time
 FIRST_WAIT, LONGEST_WAIT, PATIENCE = 1.0, 30.0, 4 * 3600.0
 AT_WORK: Final = ("Open", "UploadComplete", "InProgress")
 COMPLETE: Final = "JobComplete"
@@ -42,9 +44,11 @@ class NotForBulkError(ConnectorError):
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """A page of a job's results and where the next one is."""
+    """A page of a job's results: its CSV, how many rows that has, the id of the first, and where the next page is."""
 
-    rows: list[dict[str, Any]]
+    body: bytes
+    count: int
+    first: str
     locator: str
 
 
@@ -116,12 +120,14 @@ def _pages(reader: Reader, asked: Asked, job: str, total: int | None) -> Iterato
         results = reader.request(
             asked.name, "GET", path, lambda answer: _results(answer, asked, total), _vanished(asked.name), params=params
         )
-        served, locator = served + len(results.rows), results.locator
+        served, locator = served + results.count, results.locator
         more = locator not in NO_LOCATOR
         of = served if total is None else total
-        if served > of or (not results.rows if more else served < of) or begins_again(results.rows, begun):
+        if served > of or (results.count == 0 if more else served < of) or begins_again(results.first, begun):
             raise short(asked.name, served, of)
-        yield results.rows
+        rows = _rows(results.body, asked)
+        while some := list(islice(rows, AT_ONCE)):
+            yield some
         if not more:
             return
 
@@ -166,21 +172,28 @@ def _rows_of(said: Mapping[str, Any]) -> int | None:
 
 
 def _results(answer: http.Answer, asked: Asked, total: int | None) -> Results:
-    """A page out of the bytes of its CSV; raises ``ValueError`` where it is cut off or something else.
+    """A page, read through once; raises ``ValueError`` where it is cut off or something else.
 
     Where neither the page nor the job (``total``) counts the rows, nothing tells a whole page from the half of it.
     """
     headers = {name.lower(): value for name, value in answer.headers.items()}
     counted = headers.get("sforce-numberofrecords")
-    csv.field_size_limit(max(LONGEST_CELL, csv.field_size_limit()))
-    lines = csv.reader(io.TextIOWrapper(io.BytesIO(answer.body), "utf-8-sig", newline=""), strict=True)
+    count, first = 0, ""
     try:
-        columns = next(lines, [])
-        if sorted(columns) != sorted(asked.columns):
-            raise ValueError
-        rows = [row_of_csv(asked, dict(zip(columns, cells, strict=True))) for cells in lines]
+        for count, row in enumerate(_rows(answer.body, asked), 1):  # noqa: B007 - the last number is the count
+            first = first or row["Id"]
     except csv.Error:
         raise ValueError from None
-    if (counted is None and total is None) or (counted is not None and len(rows) != int(counted)):
+    if (counted is None and total is None) or (counted is not None and count != int(counted)):
         raise ValueError
-    return Results(rows, headers.get("sforce-locator", ""))
+    return Results(answer.body, count, first, headers.get("sforce-locator", ""))
+
+
+def _rows(body: bytes, asked: Asked) -> Iterator[dict[str, Any]]:
+    """The rows of a page out of the bytes of its CSV."""
+    csv.field_size_limit(max(LONGEST_CELL, csv.field_size_limit()))
+    lines = csv.reader(io.TextIOWrapper(io.BytesIO(body), "utf-8-sig", newline=""), strict=True)
+    columns = next(lines, [])
+    if sorted(columns) != sorted(asked.columns):
+        raise ValueError
+    return (row_of_csv(asked, dict(zip(columns, cells, strict=True))) for cells in lines)

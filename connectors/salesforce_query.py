@@ -7,7 +7,7 @@ says in ``totalSize`` how many there are; ``nextRecordsUrl`` leads to the rest.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -49,8 +49,8 @@ class Reader:
             answer = self._query(name, columns, _page_request(soql, following, deleted=deleted))
             rows, done, total = answer["records"], answer["done"], answer["totalSize"]
             following = answer.get("nextRecordsUrl", "")
-            served += len(rows)
-            if served > total or (served < total if done else not rows) or begins_again(rows, begun):
+            served, first = served + len(rows), str(rows[0]["Id"]) if rows else ""
+            if served > total or (served < total if done else not rows) or begins_again(first, begun):
                 raise short(name, served, total)
             if strange := [column for column in columns if rows and column.split(".")[0] not in rows[0]]:
                 raise ConfigError(
@@ -122,9 +122,13 @@ def short(name: str, served: int, total: int) -> RetryableError:
     return RetryableError(f"{TITLE} served {served} of {total} records when reading {name}; run again later.")
 
 
-def begins_again(rows: Sequence[Mapping[str, Any]], begun: set[str]) -> bool:
-    """Whether a page begins as one before it: then another one is missing, though the number of rows is right."""
-    first = str(rows[0]["Id"]) if rows else ""
+def begins_again(first: str, begun: set[str]) -> bool:
+    """Whether a page begins as one before it: then another one is missing, though the number of rows is right.
+
+    Args:
+        first: The id of its first record; empty where it has none.
+        begun: Those of the pages before; this one is added.
+    """
     again = first in begun
     begun.add(first)
     return again and first != ""

@@ -6,4 +6,9 @@ Stages never import each other: they meet at asset keys and at the files below `
 ``cli`` runs them. What talks to the outside world lives in ``connectors``, what judges data in ``expectations``.
 """
 
+import os
+
+# Arrow's own allocator keeps what a pull has freed, 30 MB of it; Arrow looks here when it is imported.
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
+
 __version__ = "0.1.0"

@@ -1,49 +1,64 @@
-"""Comparison: what of a pull is new against what was landed before. Where loads lie is known in ``landing``."""
+"""Comparison: what of a pull is new against what was landed before. Where loads lie is known in ``landing``.
+
+Records are compared in groups, so that memory is bounded however many there are. Values stand in the SQL as literals:
+at its first parameter DuckDB imports pandas, which takes more memory than the comparison.
+"""
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 
 from connectors.base import Mode
+from nps_pipeline.draft import rewrite
 from nps_pipeline.manifest import LISTINGS
 
-_CONFIG: dict[str, Any] = {"memory_limit": "128MB", "threads": 2}
-_IDS = 10_000  # ids of records that are in memory at a time
+# Without its cache of files, DuckDB takes what it needs and not all that it may.
+_CONFIG: dict[str, Any] = {"memory_limit": "128MB", "threads": 2, "enable_external_file_cache": False}
+_GROUP = 50_000  # rows that are compared at a time
+_ROWS = 10_000  # of a result that are in memory at a time
 _TABLES = """
-create table landed_parts (path varchar, load_seq bigint);
-create table latest (
-    record_id varchar, source_version timestamptz, is_deleted boolean, payload_hash blob, filename varchar,
-    row_no bigint
-);
-create table absent as from latest;
-create table unlisted as select filename, row_no from latest;
-create table reread as select row_no, is_deleted from latest;
+create table landed_parts (part_no integer, path varchar, load_seq bigint);
+create table reread (row_no bigint, is_deleted boolean);
+create table unlisted (part_no integer, row_no bigint);
 """
-_LATEST = """
-insert into {name}
-select old.record_id, old.source_version, old.is_deleted, old.payload_hash, old.filename, old.row_no
+# Rows without their payloads, which are compared by their hash.
+_SERVED_KEYS = """
+select record_id, source_version, is_deleted, row_no, unhex(sha256(payload)) as payload_hash
+from read_parquet({part}) where row_no < {rows}
+"""
+_LANDED_KEYS = """
+select
+    old.record_id, old.source_version, old.is_deleted, old.row_no, old.payload_hash, landed_parts.part_no,
+    landed_parts.load_seq
 from (
-    select record_id, source_version, is_deleted, row_no, filename, {hashed} as payload_hash
-    from read_parquet($paths, filename = true)
-    where record_id {chosen} (select record_id from served)
+    select record_id, source_version, is_deleted, row_no, filename, unhex(sha256(payload)) as payload_hash
+    from read_parquet([{landed}], filename = true) where {chosen}
 ) as old
 inner join landed_parts on landed_parts.path = old.filename
+"""
+_OF_SERVED = "record_id in (select record_id from read_parquet({served}))"
+_NO_KEYS = "select *, 0 as part_no, 0 as load_seq from read_parquet({served}) where false"
+_GROUP_OF = """
+create or replace table served as select * from read_parquet({served}) where {in_group};
+create or replace table latest as
+select record_id, source_version, is_deleted, payload_hash, part_no, row_no
+from read_parquet({landed}) where {in_group}
 qualify row_number() over (
-    partition by old.record_id
-    order by old.source_version desc nulls last, landed_parts.load_seq desc, old.row_no desc
+    partition by record_id order by source_version desc nulls last, load_seq desc, row_no desc
 ) = 1
 """
 # A row that follows another version of the same age in its own load must land, or that one would stay the latest.
 _REREAD = """
-insert into reread
+create or replace table again as
 select row_no, is_deleted
 from (
     select
@@ -57,22 +72,29 @@ from (
         on latest.record_id = served.record_id
         and latest.source_version is not distinct from served.source_version
 )
-where is_reread
+where is_reread;
+insert into reread from again
+"""
+_COUNTS = """
+select
+    (
+        select count(*) from (
+            select is_deleted from served
+            qualify row_number() over (
+                partition by record_id order by source_version desc nulls last, row_no desc
+            ) = 1
+        ) where not is_deleted
+    ),
+    (select count(*) from latest where not is_deleted),
+    (select count(*) from served where source_version < {until} and row_no not in (select row_no from again))
 """
 _LIVE = """
 select count(*) from (
-    select is_deleted from read_parquet($paths, filename = true)
+    select is_deleted from read_parquet([{kept}], filename = true) where {in_group}
     qualify row_number() over (
         partition by record_id order by source_version desc nulls last, filename desc, row_no desc
     ) = 1
 ) where not is_deleted
-"""
-_DELETES = """
-select
-    old.record_id, old.payload, old.source_version, true,
-    (select count(*) from served) - 1 + row_number() over (order by old.record_id), now()
-from read_parquet([{paths}], filename = true) as old
-inner join unlisted using (filename, row_no)
 """
 
 
@@ -120,114 +142,114 @@ def compare(
     Raises:
         duckdb.Error: A landed part is damaged.
     """
-    spill = part.with_name("spill")
-    with duckdb.connect(":memory:", config={**_CONFIG, "temp_directory": str(spill)}) as connection:
-        connection.execute(f"set TimeZone = 'UTC'; {_TABLES}")
-        _read_served(connection, part, rows, is_first=not landed)
-        if keep:
-            served = "select record_id, source_version, is_deleted, row_no from served"
-            connection.execute(f"copy ({served}) to {_literal(keep)} (format parquet)")
-        if landed:
-            paths = {"paths": [str(path) for path, _ in landed]}
-            connection.executemany("insert into landed_parts values (?, ?)", [(str(path), seq) for path, seq in landed])
-            connection.execute(_LATEST.format(name="latest", hashed="unhex(sha256(payload))", chosen="in"), paths)
+    scratch = part.with_name("comparison")
+    scratch.mkdir()
+    served, old = keep or scratch / "served.parquet", scratch / "landed.parquet"
+    until = f"timestamptz {_text(pulled_until.isoformat())}" if pulled_until else "null"
+    with _connected(scratch) as connection:
+        connection.execute(_TABLES)
+        _write_keys(connection, served, _SERVED_KEYS.format(part=_text(part), rows=rows))
+        _write_keys(connection, old, _landed_keys(connection, served, landed, mode))
+        live = live_before = late = 0
+        for in_group in _groups(connection, served, old):
+            connection.execute(_GROUP_OF.format(served=_text(served), landed=_text(old), in_group=in_group))
             connection.execute(_REREAD)
-            if mode in LISTINGS:
-                connection.execute(_LATEST.format(name="absent", hashed="null", chosen="not in"), paths)
             if mode == "reconcile":
                 _find_unlisted(connection, gone)
-        comparison = _counted(connection, pulled_until)
-        if comparison.reread or comparison.unlisted or _has_more(connection, part, rows):
-            _rewrite(connection, part, rows, [path for path, _ in landed] if comparison.unlisted else [])
-    shutil.rmtree(spill, ignore_errors=True)
-    return comparison
+            counts = _row(connection, _COUNTS.format(until=until))
+            live, live_before, late = live + counts[0], live_before + counts[1], late + counts[2]
+        reread, reread_deletes = _row(connection, "select count(*), count(*) filter (is_deleted) from reread")
+        (unlisted,) = _row(connection, "select count(*) from unlisted")
+        if reread or unlisted or _number_of_rows(connection, part) > rows:
+            rewrite(part, _kept(connection, rows), _unlisted(connection, [path for path, _ in landed]))
+    shutil.rmtree(scratch)
+    return Comparison(reread, reread_deletes, unlisted, live, live_before, late)
 
 
 def live_among(kept: Sequence[Path]) -> int:
     """How many records are live in what was served: files of ``compare`` in the order in which they came."""
-    with TemporaryDirectory(dir=kept[0].parent) as spill:
-        config = {**_CONFIG, "temp_directory": spill}
-        with duckdb.connect(":memory:", config=config) as connection:
-            return _number(connection, _LIVE, {"paths": [str(path) for path in kept]})
+    with _connected(kept[0].with_name("spill")) as connection:
+        groups = _groups(connection, *kept)
+        return sum(_row(connection, _LIVE.format(kept=_texts(kept), in_group=one))[0] for one in groups)
 
 
-def _number(connection: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, Any]) -> int:
-    ((number,),) = connection.execute(query, values).fetchall()
-    return int(number)
+def _connected(folder: Path) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(":memory:", config={**_CONFIG, "temp_directory": str(folder)})
+    connection.execute("set TimeZone = 'UTC'; set enable_progress_bar = false")
+    return connection
 
 
-def _read_served(connection: duckdb.DuckDBPyConnection, part: Path, rows: int, *, is_first: bool) -> None:
-    """Make the table ``served``. Payloads are compared by their hash, so that none is held in memory.
-
-    The first load of a stream is compared with nothing: its payloads are not read.
-    """
-    hashed = "null::blob" if is_first else "unhex(sha256(payload))"
-    connection.execute(
-        f"""
-        create table served as
-        select record_id, source_version, is_deleted, row_no, {hashed} as payload_hash
-        from read_parquet($part) where row_no < $rows
-        """,
-        {"part": str(part), "rows": rows},
-    )
+def _landed_keys(
+    connection: duckdb.DuckDBPyConnection, served: Path, landed: Sequence[tuple[Path, int]], mode: Mode
+) -> str:
+    """The query for all that was landed with a listing, else for the versions of what was served."""
+    if not landed:
+        return _NO_KEYS.format(served=_text(served))
+    for number, (path, load_seq) in enumerate(landed):
+        connection.execute(f"insert into landed_parts values ({number}, {_text(path)}, {load_seq})")
+    chosen = "true" if mode in LISTINGS else _OF_SERVED.format(served=_text(served))
+    return _LANDED_KEYS.format(landed=_texts(path for path, _ in landed), chosen=chosen)
 
 
-def _has_more(connection: duckdb.DuckDBPyConnection, part: Path, rows: int) -> bool:
-    return _number(connection, "select count(*) from read_parquet($part)", {"part": str(part)}) > rows
+def _write_keys(connection: duckdb.DuckDBPyConnection, path: Path, query: str) -> None:
+    connection.execute(f"copy ({query}) to {_text(path)} (format parquet, row_group_size 20000)")
+
+
+def _groups(connection: duckdb.DuckDBPyConnection, *keys: Path) -> list[str]:
+    """Conditions on a record, of which each is in one group; as many as it takes that none of them is too big."""
+    groups = 1 + sum(_number_of_rows(connection, path) for path in keys) // _GROUP
+    return [f"hash(record_id) % {groups} = {number}" for number in range(groups)]
+
+
+def _number_of_rows(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    return _row(connection, f"select count(*) from read_parquet({_text(path)})")[0]
 
 
 def _find_unlisted(connection: duckdb.DuckDBPyConnection, gone: Callable[[Sequence[str]], Collection[str]]) -> None:
-    """Make the table ``unlisted`` of the records that are to be landed as deleted."""
-    absent = connection.cursor().execute("select record_id from absent where not is_deleted order by record_id")
-    while ids := [record_id for (record_id,) in absent.fetchmany(_IDS)]:
-        connection.execute(
-            "insert into unlisted select filename, row_no from absent where record_id in (select unnest($gone))",
-            {"gone": sorted(gone(ids))},
-        )
-
-
-def _counted(connection: duckdb.DuckDBPyConnection, pulled_until: datetime | None) -> Comparison:
-    (counts,) = connection.execute(
-        """
-        select
-            (select count(*) from reread),
-            (select count(*) from reread where is_deleted),
-            (select count(*) from unlisted),
-            (
-                select count(*) from (
-                    select is_deleted from served
-                    qualify row_number() over (
-                        partition by record_id order by source_version desc nulls last, row_no desc
-                    ) = 1
-                ) where not is_deleted
-            ),
-            (select count(*) from latest where not is_deleted) + (select count(*) from absent where not is_deleted),
-            (
-                select count(*) from served
-                where source_version < $pulled_until and row_no not in (select row_no from reread)
+    """Add to the table ``unlisted`` the records that are to be landed as deleted."""
+    listed = "record_id in (select record_id from served)"
+    absent = _all(connection, f"select record_id from latest where not is_deleted and not {listed} order by record_id")
+    while ids := [record_id for (record_id,) in islice(absent, _ROWS)]:
+        if found := gone(ids):
+            connection.execute(
+                "insert into unlisted select part_no, row_no from latest where record_id in "
+                f"(select unnest(from_json({_text(json.dumps(sorted(found)))}, '[\"varchar\"]')))"
             )
-        """,
-        {"pulled_until": pulled_until},
-    ).fetchall()
-    return Comparison(*counts)
 
 
-def _rewrite(connection: duckdb.DuckDBPyConnection, part: Path, rows: int, landed: Sequence[Path]) -> None:
-    """Leave the rows that were not landed before, and add the deletes behind them."""
-    kept = part.with_name("kept.parquet")
-    deletes = f"union all {_DELETES.format(paths=', '.join(map(_literal, landed)))}" if landed else ""
-    connection.execute(
-        f"""
-        copy (
-            select record_id, payload, source_version, is_deleted, row_no, extracted_at
-            from read_parquet({_literal(part)})
-            where row_no < {rows} and row_no not in (select row_no from reread)
-            {deletes}
-        ) to {_literal(kept)} (format parquet, compression zstd, row_group_size 5000)
-        """
-    )
-    kept.replace(part)
+def _kept(connection: duckdb.DuckDBPyConnection, rows: int) -> bytearray:
+    """For each row that was served, whether it was not landed before."""
+    kept = bytearray(b"\1") * rows
+    for (row_no,) in _all(connection, "select row_no from reread"):
+        kept[row_no] = 0
+    return kept
 
 
-def _literal(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
+def _unlisted(connection: duckdb.DuckDBPyConnection, landed: Sequence[Path]) -> Iterator[tuple[Path, bytearray]]:
+    """Each landed part of which records are not listed any more, and for each of its rows whether it is one of them."""
+    sizes = "select part_no, max(row_no) + 1 from unlisted group by part_no order by part_no"
+    for part_no, size in connection.execute(sizes).fetchall():
+        chosen = bytearray(size)
+        for (row_no,) in _all(connection, f"select row_no from unlisted where part_no = {part_no}"):
+            chosen[row_no] = 1
+        yield landed[part_no], chosen
+
+
+def _all(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query, few in memory at a time; other queries may be asked meanwhile."""
+    cursor = connection.cursor().execute(query)
+    while some := cursor.fetchmany(_ROWS):
+        yield from some
+
+
+def _row(connection: duckdb.DuckDBPyConnection, query: str) -> list[int]:
+    (row,) = connection.execute(query).fetchall()
+    return list(row)
+
+
+def _text(value: object) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def _texts(values: Iterable[object]) -> str:
+    return ", ".join(map(_text, values))

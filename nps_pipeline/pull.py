@@ -262,7 +262,7 @@ def landed_crm(settings: Settings, source: str) -> dg.AssetsDefinition:
                 group_name=GROUPS["landing"],
                 kinds={"python", "parquet", source},
                 skippable=False,
-                description=f"{name} of {title}: what changed since the last pull, as one load.",
+                description=f"{name} of {title}: what changed since the last pull.",
             )
             for name, key in keys.items()
         ],

@@ -73,13 +73,14 @@ IMPORT_DUCKDB = {
 IMPORT_SQLITE = {"nps_pipeline.ledger_file": "opens the ledger"}
 # Who may write Parquet.
 WRITE_PARQUET = {
-    "nps_pipeline.comparison": "what of a load is new",
-    "nps_pipeline.draft": "loads",
+    "nps_pipeline.comparison": "scratch files of what is compared",
+    "nps_pipeline.draft": "the parts of loads",
     "nps_pipeline.warehouse": "the exports of a publication",
 }
 # Who may read the environment; everyone else is given settings.
 READ_ENVIRONMENT = {
     "expectations.runner": "switches the telemetry of Great Expectations off",
+    "nps_pipeline": "says who allocates Arrow's memory",
     "nps_pipeline.settings": "settings come from it",
     "nps_pipeline.instance": "points Dagster to the home",
     "nps_pipeline.project": "hands it to dbt",
