@@ -1,15 +1,17 @@
-"""What every CRM client needs over HTTP: counting, timeouts, retry with jitter, honest JSON. No vendor's rules."""
+"""What every CRM client needs over HTTP: limits, timeouts, retries, whole answers, counting. No vendor's rules."""
 
 from __future__ import annotations
 
+import io
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from random import random
-from time import sleep
+from time import monotonic, sleep
 from typing import Any, Final, TypeGuard, TypeVar
 
 from connectors.base import Budget
@@ -20,11 +22,15 @@ Result = TypeVar("Result")
 _HALF_A_PAIR: Final = re.compile("[\ud800-\udfff]")
 
 CONNECT_SECONDS: Final = 10.0
-READ_SECONDS: Final = 120.0
+READ_SECONDS: Final = 120.0  # of silence
+ANSWER_SECONDS: Final = 600.0  # until the last byte of an answer
+LARGEST_ANSWER: Final = 256 * 2**20  # bytes
 ATTEMPTS: Final = 5
 FIRST_WAIT, LONGEST_WAIT, LONGEST_ASKED = 0.5, 30.0, 120.0
+PATIENCE: Final = 900.0  # seconds after which no further attempt begins
+_PIECE: Final = 65_536
 
-UNAUTHORIZED, FORBIDDEN, NOT_FOUND, REQUEST_TIMEOUT, LOCKED, TOO_MANY = 401, 403, 404, 408, 423, 429
+BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, REQUEST_TIMEOUT, LOCKED, TOO_MANY = 400, 401, 403, 404, 408, 423, 429
 SERVER_ERROR, REDIRECT = 500, 300
 
 
@@ -51,8 +57,19 @@ class Meter:
         self.server_time = _server_time(lower) or self.server_time
 
     def watch(self, session: Any) -> None:
-        """Count every answer of a ``requests`` session, redirects included."""
-        session.hooks["response"].append(lambda answer, **_: self.count(answer.headers, len(answer.content)))
+        """Read by ``whole_body``, and count, every answer of a ``requests`` session, redirects included."""
+        session.hooks["response"].append(self._read)
+
+    def _read(self, answer: Any, **_: Any) -> None:
+        from requests.exceptions import ConnectionError as NoAnswer  # noqa: PLC0415 - not every vendor's client has it
+        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+        try:
+            answer._content = whole_body(answer.raw)  # noqa: SLF001  (where requests itself keeps what it has read)
+        except HTTPError as error:
+            raise NoAnswer(error) from None
+        answer._content_consumed = True  # noqa: SLF001
+        self.count(answer.headers, len(answer._content))  # noqa: SLF001
 
     def since_last(self) -> tuple[int, int]:
         """Requests and bytes since this was asked last."""
@@ -61,27 +78,91 @@ class Meter:
 
 
 def _server_time(headers: Mapping[str, str]) -> datetime | None:
+    return _moment(headers.get("date", ""))
+
+
+def _moment(text: str) -> datetime | None:
+    """A date of HTTP, which is one of UTC also where it has no zone; None for anything else."""
     try:
-        return parsedate_to_datetime(headers["date"]).astimezone(UTC)
-    except (KeyError, ValueError):
+        given = parsedate_to_datetime(text)
+        return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+    except (ValueError, TypeError, OverflowError):
         return None
+
+
+@dataclass
+class Limiter:
+    """Holds requests back before a limit refuses them: no more than ``most`` (0: any number) begin in ``seconds``."""
+
+    most: int = 0
+    seconds: float = 0.0
+    _begun: deque[float] = field(default_factory=deque)
+    _free_at: float = 0.0
+
+    def wait(self) -> None:
+        """Wait until a request may be sent; it counts as sent."""
+        due = self._begun.popleft() + self.seconds if self.most and len(self._begun) >= self.most else 0.0
+        if (rest := max(due, self._free_at) - monotonic()) > 0:
+            sleep(rest)
+        if self.most:
+            self._begun.append(monotonic())
+
+    def pause(self, seconds: float) -> None:
+        """Send nothing for so long, two minutes at most: the server says that nothing of a limit is left."""
+        self._free_at = monotonic() + min(seconds, LONGEST_ASKED)
 
 
 def retried(call: Callable[[], Result], *, attempts: int = ATTEMPTS) -> Result:
     """Call until it succeeds, waiting longer each time with full jitter, or as long as the source asks.
 
     Raises:
-        RetryableError: Also the last attempt failed, or the source asks to wait longer than two minutes.
+        RetryableError: Also the last attempt failed, or the source asks to wait longer than two minutes, or the next
+            attempt would begin later than fifteen minutes after the first.
     """
+    end = monotonic() + PATIENCE
     for attempt in range(1, attempts + 1):
         try:
             return call()
         except RetryableError as error:
-            if attempt == attempts or (error.retry_after or 0) > LONGEST_ASKED:
-                raise
+            asked = error.retry_after or 0.0
             backoff = min(LONGEST_WAIT, FIRST_WAIT * 2**attempt) * random()  # noqa: S311  (spreads retries, no secret)
-            sleep(max(backoff, error.retry_after or 0))
+            wait = max(backoff, asked)
+            if attempt == attempts or asked > LONGEST_ASKED or monotonic() + wait > end:
+                raise
+            sleep(wait)
     raise AssertionError(attempts)
+
+
+def whole_body(answer: Any) -> bytes:
+    """The decoded body of an answer of urllib3, read as it comes: neither a trickle nor a flood has no end.
+
+    Raises:
+        urllib3.exceptions.HTTPError: It was cut off or cannot be decoded, or is longer, in time or in bytes, than any
+            answer of use.
+    """
+    from urllib3.exceptions import ProtocolError  # noqa: PLC0415
+
+    body, end = bytearray(), monotonic() + ANSWER_SECONDS
+    while piece := answer.read1(_PIECE, decode_content=True):
+        body += piece
+        if len(body) > LARGEST_ANSWER or monotonic() > end:
+            answer.close()
+            raise ProtocolError("an answer without end")
+    return bytes(body)
+
+
+def read_whole(pool: Any) -> None:
+    """Have a pool manager of urllib3 read every answer by ``whole_body`` before anybody sees it."""
+    send = pool.urlopen
+
+    def urlopen(method: str, url: str, **given: Any) -> Any:
+        from urllib3 import HTTPResponse  # noqa: PLC0415
+
+        answer = send(method, url, **given)
+        body = io.BytesIO(whole_body(answer))  # decoded: of what length it was and in what code, is over
+        return HTTPResponse(body, answer.headers, answer.status, decode_content=False, enforce_content_length=False)
+
+    pool.urlopen = urlopen
 
 
 @dataclass(frozen=True)
@@ -96,7 +177,7 @@ class Answer:
         """Its JSON object; empty where it is none, as a proxy's error page is."""
         try:
             document = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return document if isinstance(document, dict) else {}
 
@@ -145,12 +226,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     try:
         return max(0.0, float(value))
     except ValueError:
-        pass
-    try:
-        asked, now = parsedate_to_datetime(value), _server_time(lower) or datetime.now(UTC)
-        return max(0.0, (asked.astimezone(UTC) - now).total_seconds())
-    except (ValueError, TypeError):
-        return None
+        asked, now = _moment(value), _server_time(lower) or datetime.now(UTC)
+    return None if asked is None else max(0.0, (asked - now).total_seconds())
 
 
 def json_object(title: str, body: bytes, doing: str) -> dict[str, Any]:
@@ -161,7 +238,7 @@ def json_object(title: str, body: bytes, doing: str) -> dict[str, Any]:
     """
     try:
         document = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
         raise RetryableError(f"{title} answered with something else than JSON when {doing}; run again later.")

@@ -6,8 +6,10 @@ are written in ``hubspot_writes``.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from time import monotonic
@@ -15,25 +17,28 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from connectors.base import PLACE, Change, Cursor, Kind, Login, Page, Record, Stream, Target, WriteResult
-from connectors.config import choose_login, requested_fields
+from connectors.config import choose_login
 from connectors.errors import ConfigError, FatalError, RetryableError
 from connectors.hubspot_client import ADDRESS, TITLE, TOKEN, Client, milliseconds
-from connectors.hubspot_records import Row, archived_after, ids_of, listed_links, named_by, records_of, with_links
+from connectors.hubspot_links import Links, with_links
+from connectors.hubspot_records import Row, archived_after, ids_of, listed_links, named_by, records_of
 from connectors.hubspot_streams import (
     ASSOCIATED,
     CONTACT,
-    PROPERTIES,
     SOURCE,
     HubSpotSettings,
     declared_streams,
     modified,
     requested,
+    required,
 )
 from connectors.hubspot_writes import Writer
 from connectors.values import parse_moment
 
 _PUBLIC_ADDRESS: Final = "https://api.hubapi.com"
 _NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_Walked = tuple[list[Record], str]  # the records of a page, and the last id
+_ALWAYS: Final = "hs_object_id"  # the id as a property, which every answer has
 _LISTED, _SEARCHED = 100, 200  # the most records of one page of a list, and of a search
 
 
@@ -89,13 +94,14 @@ class HubSpotSession:
         one page. On the way it has ``walked``, the last id, and ``begun``, when this walk by id began: a pull that is
         cut off goes on by a search beyond that id, and its cursor then stays behind that moment.
         """
-        self._require(stream)
+        self._require(stream, required(stream) if stream.name == "tickets" else [])
         began, clock = monotonic(), parse_moment(str(cursor["begun"])) if "begun" in cursor else _NEVER
         before = parse_moment(str(cursor["modified"])) if cursor else _NEVER
         since = _earlier(before, overlap)
         beyond = str(cursor.get("walked", f"{PLACE}0")).removeprefix(PLACE)
         newest = max(before, clock)
-        for records, last in self._searched(stream, since, beyond) if cursor else self._listed(stream):
+        pages = self._searched(stream, since, beyond) if cursor else self._listed(stream)
+        for records, last in self._served(stream, pages):
             if clock == _NEVER:
                 clock = (self._client.meter.server_time or datetime.now(UTC)) - timedelta(seconds=monotonic() - began)
             newest = max([newest, *map(_version, records)])
@@ -131,25 +137,34 @@ class HubSpotSession:
         """Let go of the connections."""
         self._client.close()
 
-    def _require(self, stream: Stream) -> None:
-        """Raise ``ConfigError`` where tickets lack a property that nps.yaml maps: HubSpot would leave it out unsaid."""
-        wanted = requested_fields(stream.fields, PROPERTIES) if stream.name == "tickets" else []
-        if not wanted:
-            return
-        known = self._client.property_names(f"reading the properties of {stream.name}", stream.name)
-        if absent := [name for name in wanted if name not in known]:
+    def _require(self, stream: Stream, names: Sequence[str]) -> None:
+        """Raise ``ConfigError`` where one of these properties is not there: HubSpot would leave it out unsaid."""
+        known = self._client.property_names(f"reading the properties of {stream.name}", stream.name) if names else ()
+        if absent := [name for name in names if name not in known]:
             raise ConfigError(
-                f"{TITLE} has no {', '.join(absent)} among the properties of {stream.name}; correct "
-                f"sources.{SOURCE}.{stream.name} in nps.yaml."
+                f"{TITLE} has no {', '.join(absent)} among the properties of {stream.name}; correct sources.{SOURCE} "
+                f"in nps.yaml where it names it, else bring it back in {TITLE}."
             )
 
-    def _listed(self, stream: Stream) -> Iterator[tuple[list[Record], str]]:
+    def _served(self, stream: Stream, pages: Iterator[_Walked]) -> Iterator[_Walked]:
+        """The pages. HubSpot serves an empty property as null; one that no row has at all may have vanished."""
+        unseen = set(required(stream))
+        for records, last in pages:
+            if unseen:
+                served = set[str]().union(*(json.loads(record.payload).get("properties", ()) for record in records))
+                if _ALWAYS in served:
+                    with suppress(FatalError):  # a server that does not describe them leaves it at what it serves
+                        self._require(stream, sorted(unseen - served))
+                    unseen = set()
+            yield records, last
+
+    def _listed(self, stream: Stream) -> Iterator[_Walked]:
         """The records of each page and their last id; none where they do not go by id."""
-        doing, ids = f"listing {stream.name}", ["0"]
+        doing, ids, others = f"listing {stream.name}", ["0"], ASSOCIATED.get(stream.name, ())
         for page in self._pages(stream, archived=False):
             ids = [*ids[-1:], *ids_of(page["results"], doing)] if ids else []
             ids = ids if all(int(one) < int(other) for one, other in pairwise(ids)) else []
-            known = {other: listed_links(page["results"], other, doing) for other in ASSOCIATED.get(stream.name, ())}
+            known = {other: listed_links(page["results"], stream.name, other, doing) for other in others}
             yield records_of(self._linked(stream, page["results"], known), doing), ids[-1] if ids else ""
 
     def _archived(
@@ -171,8 +186,10 @@ class HubSpotSession:
 
     def _pages(self, stream: Stream, *, archived: bool) -> Iterator[dict[str, Any]]:
         doing = f"listing {'archived ' if archived else ''}{stream.name}"
-        wanted: dict[str, Any] = {"limit": _LISTED, "properties": requested(stream), "archived": archived}
-        if not archived and stream.name in ASSOCIATED:
+        wanted: dict[str, Any] = {"limit": _LISTED, "properties": requested(stream)}
+        if archived:
+            wanted["archived"] = "true"  # the client would spell True as Python does
+        elif stream.name in ASSOCIATED:
             wanted["associations"] = [*ASSOCIATED[stream.name]]
         after, asked = None, set[str | None]()
         while after not in asked:
@@ -186,34 +203,35 @@ class HubSpotSession:
                 return
         raise FatalError(f"{TITLE} served the same page again when {doing}; this page was not kept.")
 
-    def _searched(self, stream: Stream, since: datetime, last: str) -> Iterator[tuple[list[Record], str]]:
+    def _searched(self, stream: Stream, since: datetime, last: str) -> Iterator[_Walked]:
         """Walk by id, beyond a last one, rather than by page number; the records of each page and their last id.
 
         A search serves no more than 10,000 records by page number, and records that change meanwhile would move others
-        across pages unseen. An id that was passed stays passed, and every request begins a search of its own.
+        across pages unseen. An id that was passed stays passed, and every request begins a search of its own; but where
+        a page is empty and more is to come, the same search goes on.
         """
-        doing = f"searching {stream.name}"
+        doing, after = f"searching {stream.name}", "0"
         changed = {"propertyName": modified(stream), "operator": "GTE", "value": milliseconds(since)}
         while True:
-            beyond = {"propertyName": "hs_object_id", "operator": "GT", "value": last}
+            beyond = {"propertyName": _ALWAYS, "operator": "GT", "value": last}
             body = {
                 "filterGroups": [{"filters": [changed, beyond]}],
-                "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
+                "sorts": [{"propertyName": _ALWAYS, "direction": "ASCENDING"}],
                 "properties": requested(stream),
                 "limit": _SEARCHED,
-                "after": "0",  # HubSpot's specification demands it; every request begins a search of its own
+                "after": after,  # HubSpot's specification demands it
             }
             page = self._client.records(doing, self._client.search, stream.name, body)
-            ids = [last, *ids_of(page["results"], doing)]
-            more = _following(page) is not None
-            if any(int(one) >= int(other) for one, other in pairwise(ids)) or (more and len(ids) == 1):
+            ids, following = [last, *ids_of(page["results"], doing)], _following(page)
+            is_empty = len(ids) == 1
+            if (is_empty and following == after) or any(int(one) >= int(other) for one, other in pairwise(ids)):
                 raise FatalError(f"{TITLE} broke the order of ids when {doing}; this page was not kept.")
-            last = ids[-1]
+            last, after = ids[-1], following if is_empty and following is not None else "0"
             yield records_of(self._linked(stream, page["results"], {}), doing), last
-            if not more:
+            if following is None:
                 return
 
-    def _linked(self, stream: Stream, rows: list[Row], known: Mapping[str, Mapping[str, list[str]]]) -> list[Row]:
+    def _linked(self, stream: Stream, rows: list[Row], known: Mapping[str, Mapping[str, Links]]) -> list[Row]:
         """The rows with what they are associated with; what is not ``known`` (type -> row id -> ids) is asked for."""
         for other, name in ASSOCIATED.get(stream.name, {}).items():
             links = dict(known.get(other, {}))

@@ -16,19 +16,32 @@ from urllib3.exceptions import HTTPError, SSLError
 from connectors import http
 from connectors.base import Budget
 from connectors.errors import ConfigError, ConnectorError, FatalError, RetryableError
+from connectors.hubspot_links import Links, is_primary_by_number, links_of, only_links_of
 
 TITLE: Final = "HubSpot"
 TOKEN, ADDRESS = "HUBSPOT_ACCESS_TOKEN", "HUBSPOT_BASE_URL"
-# An account that moves to another data centre answers so for up to a day, and says how long in Retry-After.
-MIGRATING: Final = 477
+# Statuses that HubSpot alone has, or means something by: what is said of them, and how many seconds to wait at least.
+_LATER: Final[Mapping[int, tuple[str, float]]] = {
+    http.LOCKED: ("the account is busy; run again later", 2.0),
+    477: ("the account is being moved to another data centre, which takes up to a day; run again later", 0.0),
+    530: (f"it is away, or {TOKEN} is no token; run again later, and check it where that does not help", 0.0),
+}
+# Searches that an account allows in a second are four or five, as one reads; their answers have no headers of limits.
+SEARCHES, SEARCH_SECONDS = 4, 1.0
 # Seconds after which a limit is over, where a 429 does not say; nobody waits for that of a day.
-_WINDOWS: Final = {"SECONDLY": 1.0, "TEN_SECONDLY_ROLLING": 10.0, "DAILY": 86_400.0}
+_DAILY, _SECONDLY = "DAILY", "SECONDLY"
+_WINDOWS: Final = {_SECONDLY: 1.0, "TEN_SECONDLY_ROLLING": 10.0, _DAILY: 86_400.0}
+_POLICY: Final = re.compile(r"\b(\w+) limit\b")
+_INTERVAL, _LEFT = "x-hubspot-ratelimit-interval-milliseconds", "x-hubspot-ratelimit-remaining"
+_LEFT_TODAY: Final = "x-hubspot-ratelimit-daily-remaining"
 # Headers of a limit, of what remains of it, and its window; search answers have none of them.
 _BUDGETS: Final = (
-    ("x-hubspot-ratelimit-daily", "x-hubspot-ratelimit-daily-remaining", "day"),
-    ("x-hubspot-ratelimit-max", "x-hubspot-ratelimit-remaining", "10 s"),
+    ("x-hubspot-ratelimit-daily", _LEFT_TODAY, "day"),
+    ("x-hubspot-ratelimit-max", _LEFT, "10 s"),
 )
-_SCOPES: Final = re.compile(r'"requiredGranularScopes"\s*:\s*\[([^\]]*)\]')
+_SCOPES: Final = re.compile(r'"required(?:Granular)?Scopes"\s*:\s*\[([^\]]*)\]')
+# Where a refusal names properties; what else it says may show values.
+_REFUSED: Final = re.compile(r'"propertyName"\s*:\s*\[?\s*"(\w+)"|[Pp]roperty \\?"?(\w+)\\?"? does not exist')
 
 
 class Client:
@@ -40,8 +53,10 @@ class Client:
         from hubspot.crm.properties import CoreApi  # noqa: PLC0415 - the same
 
         self._api = objects.api_client
+        http.read_whole(self._api.rest_client.pool_manager)
+        self._requests, self._searches = http.Limiter(), http.Limiter(SEARCHES, SEARCH_SECONDS)
         self.list = objects.get_page
-        self.search = SearchApi(self._api).do_search
+        self._search = SearchApi(self._api).do_search
         self.batch = BatchApi(self._api)
         self._properties = CoreApi(self._api).get_all
         self._associations = AssociationsApi(self._api).get_page
@@ -52,6 +67,11 @@ class Client:
         asked = (self._api.call_api, "/account-info/v3/details", "GET")
         return http.retried(lambda: self.read(doing, *asked, auth_settings=["oauth2"]))
 
+    def search(self, *arguments: Any, **options: Any) -> Any:
+        """The client's search, no oftener than an account may."""
+        self._searches.wait()
+        return self._search(*arguments, **options)
+
     def records(self, doing: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> dict[str, Any]:
         """An answer that has all its records: null or absent ones never mean "no records"."""
         return self._whole(doing, _has_records, call, *arguments, **options)
@@ -61,12 +81,12 @@ class Client:
         document = self._whole(doing, lambda one: http.objects(one.get("results")), self._properties, stream)
         return {str(one.get("name")) for one in document["results"]}
 
-    def associations(self, stream: str, other: str, ids: Sequence[str]) -> dict[str, list[str]]:
+    def associations(self, stream: str, other: str, ids: Sequence[str]) -> dict[str, Links]:
         """The records of another type that each record is associated with, by one request for up to 1,000 records.
 
         A record without any has an error instead of a result. One with very many has its next page asked for.
         """
-        doing, found = f"reading which {other} {stream} are associated with", {one: list[str]() for one in ids}
+        doing, found = f"reading which {other} {stream} are associated with", {one: Links() for one in ids}
         pending, asked = [{"id": one} for one in ids], list[dict[str, str]]()
         while pending:
             if any(one in asked for one in pending):
@@ -74,12 +94,13 @@ class Client:
             asked += pending
             body = {"inputs": pending}
             rows = self._whole(
-                doing, _links_of({one["id"] for one in pending}), self._associations, stream, other, body
+                doing, only_links_of({one["id"] for one in pending}), self._associations, stream, other, body
             )
             pending = []
             for row in rows["results"]:
                 record_id = str(row["from"]["id"])
-                found[record_id] += [str(one["toObjectId"]) for one in row["to"]]
+                said = ((one["toObjectId"], is_primary_by_number(stream, one)) for one in row["to"])
+                found[record_id] = links_of([*found[record_id].items(), *said])
                 if row.get("paging"):
                     pending.append({"id": record_id, "after": str(row["paging"]["next"]["after"])})
         return found
@@ -99,6 +120,7 @@ class Client:
         from hubspot.crm.objects.exceptions import ApiException  # noqa: PLC0415 - see hubspot.connect
 
         timeouts = (http.CONNECT_SECONDS, http.READ_SECONDS)
+        self._requests.wait()
         try:
             response = call(*arguments, **options, _preload_content=False, _request_timeout=timeouts)
             answer = http.Answer(response.status, response.headers, response.data)
@@ -112,6 +134,9 @@ class Client:
             body = refusal.body if isinstance(refusal.body, bytes) else refusal.body.encode()
             answer = http.Answer(refusal.status, refusal.headers, body)
         self.meter.count(answer.headers, len(answer.body))
+        headers = _lower(answer.headers)
+        if headers.get(_LEFT) == "0" and answer.status != http.TOO_MANY:
+            self._requests.pause(_interval(headers) or 0.0)
         return answer
 
     def close(self) -> None:
@@ -130,7 +155,8 @@ class Client:
         def once() -> dict[str, Any]:
             document = self.read(doing, call, *rest, **options)
             errors = document.get("errors") or []
-            if not (is_whole(document) and http.objects(errors)) or any(
+            done = document.get("status") in (None, "COMPLETE")
+            if not (done and is_whole(document) and http.objects(errors)) or any(
                 error.get("category") != "OBJECT_NOT_FOUND" for error in errors
             ):
                 raise RetryableError(f"{TITLE} answered without all its results when {doing}; run again later.")
@@ -149,41 +175,47 @@ def _has_records(document: Mapping[str, Any]) -> bool:
     return http.objects(rows) and http.objects([row.get("properties") for row in rows])
 
 
-def _links_of(ids: set[str]) -> Callable[[Mapping[str, Any]], bool]:
-    """Whether an answer names what records are associated with, and only of these records."""
-
-    def judge(document: Mapping[str, Any]) -> bool:
-        rows = document.get("results")
-        if not http.objects(rows):
-            return False
-        try:
-            return all(
-                str(row["from"]["id"]) in ids
-                and all(str(one["toObjectId"]).isdigit() for one in row["to"])
-                and (not row.get("paging") or bool(row["paging"]["next"]["after"]))
-                for row in rows
-            )
-        except (KeyError, TypeError):
-            return False
-
-    return judge
-
-
 def failure(answer: http.Answer, doing: str) -> ConnectorError:
     """The error that an answer other than success means."""
     what = f"{TITLE} answered {answer.status} when {doing}"
-    asked = http.retry_after(answer.headers)
+    asked, text = http.retry_after(answer.headers), answer.body.decode(errors="replace")
     if answer.status == http.TOO_MANY:
-        policy = str(answer.said().get("policyName") or "unnamed")
-        wait = _WINDOWS.get(policy) if asked is None or policy == "DAILY" else asked
+        policy, wait = _limit(answer, asked)
         return RetryableError(f"{what}: a limit of requests is reached ({policy}); run again when it is over.", wait)
-    if answer.status == MIGRATING:
-        return RetryableError(f"{what}: the account is being moved to another data centre; run again later.", asked)
-    scopes = _SCOPES.search(answer.body.decode(errors="replace"))
+    if answer.status in _LATER:
+        said, least = _LATER[answer.status]
+        return RetryableError(f"{what}: {said}.", max(asked or 0.0, least))
+    scopes = _SCOPES.search(text)
     if answer.status == http.FORBIDDEN and scopes:
-        named = scopes[1].replace('"', "").replace(",", ", ")
+        named = ", ".join(re.findall(r"[\w.-]+", scopes[1]))
         return ConfigError(f"{what}: the access token lacks a scope ({named}); grant it to the app in {TITLE}.")
+    refused = {one or other for one, other in _REFUSED.findall(text)}
+    if answer.status == http.BAD_REQUEST and refused:
+        named = ", ".join(sorted(refused))
+        return ConfigError(f"{what}: it refuses the property {named}; correct it in nps.yaml or in {TITLE}.")
     return http.failure(TITLE, answer.status, answer.headers, doing)
+
+
+def _limit(answer: http.Answer, asked: float | None) -> tuple[str, float | None]:
+    """Which limit a 429 is about, and in how many seconds it is over: as it says, else as its headers say."""
+    headers, said = _lower(answer.headers), answer.said()
+    worded = _POLICY.search(str(said.get("message")))
+    policy = str(said.get("policyName") or (worded and worded[1]) or "").upper()
+    policy = _DAILY if headers.get(_LEFT_TODAY) == "0" else policy if policy in _WINDOWS else "unnamed"
+    if policy == _DAILY:
+        return policy, _WINDOWS[policy]
+    interval = None if policy == _SECONDLY else _interval(headers)
+    return policy, next((one for one in (asked, interval, _WINDOWS.get(policy)) if one is not None), None)
+
+
+def _interval(headers: Mapping[str, str]) -> float | None:
+    """The seconds of the window in which requests are counted."""
+    told = headers.get(_INTERVAL, "")
+    return int(told) / 1000 if told.isdigit() else None
+
+
+def _lower(headers: Mapping[str, str]) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _budget(headers: Mapping[str, str]) -> Budget | None:

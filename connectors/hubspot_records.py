@@ -11,6 +11,7 @@ from connectors import http
 from connectors.base import Record
 from connectors.errors import FatalError
 from connectors.hubspot_client import TITLE
+from connectors.hubspot_links import Links, is_primary_by_name, links_of
 from connectors.hubspot_streams import MERGED, MERGED_INTO
 from connectors.values import parse_moment
 
@@ -39,27 +40,17 @@ def archived_after(rows: Sequence[Row], moment: datetime, doing: str) -> list[Ro
         return [row for row in rows if max(parse_moment(row.get("archivedAt") or row["updatedAt"]), _at(row)) >= moment]
 
 
-def listed_links(rows: Sequence[Row], other: str, doing: str) -> dict[str, list[str]]:
-    """What a list says of the associations of each row, row id -> ids. Rows with more to say are left out."""
+def listed_links(rows: Sequence[Row], stream: str, other: str, doing: str) -> dict[str, Links]:
+    """What a list says of the associations of each row, row id -> links. Rows with more to say are left out."""
     with _readable(doing):
         said: Mapping[str, Any] = {
             str(int(row["id"])): (row.get("associations") or {}).get(other, {"results": []}) for row in rows
         }
         return {
-            key: [str(int(one["id"])) for one in part["results"]] for key, part in said.items() if not _goes_on(part)
+            key: links_of((one["id"], is_primary_by_name(stream, one)) for one in part["results"])
+            for key, part in said.items()
+            if not _goes_on(part)
         }
-
-
-def with_links(row: Row, other: str, links: Sequence[str], named: str | None) -> Row:
-    """A row with the ids of the records of another type that it is associated with, the one that counts first.
-
-    ``named`` is the one that a property of the row names. It counts where it is among them or stands alone; else the
-    oldest of them does. A list and a search thus say the same, whatever the order in which they name them.
-    """
-    known = sorted({*links}, key=int) or ([named] if named else [])
-    ordered = sorted(known, key=lambda one: one != named)
-    linked = {**(row.get("associations") or {}), other: {"results": [{"id": one} for one in ordered]}}
-    return {**{key: value for key, value in row.items() if key != "associations"}, "associations": linked}
 
 
 def named_by(row: Row, name: str | None) -> str | None:

@@ -147,6 +147,8 @@ BESIDES: Final[Mapping[str, tuple[str, ...]]] = {
         MERGED,
     ),
 }  # fmt: skip
+# Properties that not every account has: an integration makes them, a plan, a merge.
+_NOT_EVERYWHERE: Final = ("salesforcecontactid", "salesforceaccountid", "hs_contact_email_rollup", MERGED)
 _KINDS: Final[Mapping[str, Kind]] = {"score": "number", "category": "text", "responded_at": "datetime"}
 CONTACT: Final = Target("contact", "contacts", PROPERTIES + "{field}", BATCH, _KINDS)
 
@@ -182,6 +184,11 @@ def requested(stream: Stream) -> list[str]:
     """The properties to ask for: HubSpot serves only a few unasked."""
     mapped = requested_fields(stream.fields, PROPERTIES) + requested_fields(stream.written, PROPERTIES)
     return sorted({*mapped, *BESIDES[stream.name], modified(stream)})
+
+
+def required(stream: Stream) -> list[str]:
+    """The mapped properties without which a pull would land blanks where there were values."""
+    return [name for name in requested_fields(stream.fields, PROPERTIES) if name not in _NOT_EVERYWHERE]
 
 
 def modified(stream: Stream) -> str:

@@ -17,9 +17,11 @@ from connectors.hubspot_client import ADDRESS, TITLE, Client, failure, milliseco
 from connectors.values import field_text, parse_moment
 
 BATCH: Final = 100  # the most records of one batch
-_BAD_REQUEST: Final = 400
 # The code of a refused value stands only inside a message, beside the value: nothing else of it may be repeated.
-_VALUE_CODE: Final = re.compile(r'"error":"([A-Z_]+)"')
+_VALUE_CODE: Final = re.compile(r'"error"\s*:\s*"([A-Z_]+)"')
+# Codes that hold for every row that writes the same properties, whatever its values are.
+_OF_THE_FIELD: Final = ("PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE")
+_UNEXPLAINED: Final = "NOT_UPDATED"  # where HubSpot names no code
 
 
 class Writer:
@@ -32,13 +34,14 @@ class Writer:
         """Update one batch. Rows bear trace ids, so that HubSpot tells which of them it refuses.
 
         Where it refuses the batch as a whole all the same, nothing of it was written: it is sent in halves, so that a
-        bad row fails alone.
+        bad row fails alone; unless no row could be any better.
         """
         answer = http.retried(lambda: self._write(target, changes))
-        if answer.status != _BAD_REQUEST:
+        if answer.status != http.BAD_REQUEST:
             return _results(answer, changes, f"writing {target.stream}")
-        if len(changes) == 1:
-            return [WriteResult(changes[0].op_id, _code(answer.said()))]
+        code = _code(answer.said())
+        if len(changes) == 1 or (code in _OF_THE_FIELD and len({frozenset(one.values) for one in changes}) == 1):
+            return [WriteResult(change.op_id, code) for change in changes]
         middle = len(changes) // 2
         written = self.push(target, changes[:middle])
         try:
@@ -79,7 +82,7 @@ class Writer:
             raise http.in_doubt(TITLE, f"sent no whole answer ({type(error).__name__})", doing) from None
         if http.may_be_written(answer.status):
             raise http.in_doubt(TITLE, f"answered {answer.status}", doing)
-        refuses_rows = answer.status == _BAD_REQUEST and "category" in answer.said()
+        refuses_rows = answer.status == http.BAD_REQUEST and "category" in answer.said()
         if answer.status >= http.REDIRECT and not refuses_rows:
             raise failure(answer, doing)
         return answer
@@ -99,10 +102,11 @@ def _results(answer: http.Answer, changes: Sequence[Change], doing: str) -> list
     try:
         document = json.loads(answer.body)
         for row in document["results"]:
-            number = row.get("objectWriteTraceId") or numbers.get(row["id"])
-            told[number] = (None, parse_moment(row["updatedAt"]))
+            number = row.get("objectWriteTraceId") or numbers.get(str(row["id"]))
+            told[str(number)] = (None, parse_moment(row["updatedAt"]))
         for error in document.get("errors") or []:
-            traces, ids = (error["context"].get(name) or [] for name in ("objectWriteTraceId", "ids"))
+            context = error.get("context") or {}
+            traces, ids = (map(str, context.get(name) or []) for name in ("objectWriteTraceId", "ids"))
             told |= dict.fromkeys([*traces, *map(numbers.get, ids)], (_code(error), None))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise http.in_doubt(TITLE, "sent an answer that cannot be read", doing) from None
@@ -114,4 +118,4 @@ def _results(answer: http.Answer, changes: Sequence[Change], doing: str) -> list
 
 def _code(refusal: Mapping[str, Any]) -> str:
     found = _VALUE_CODE.search(str(refusal.get("message")))
-    return found[1] if found else str(refusal.get("category"))
+    return found[1] if found else str(refusal.get("category") or _UNEXPLAINED)

@@ -77,6 +77,10 @@ class Limits:
     def __getitem__(self, name: str) -> Window:
         return self._windows[name]
 
+    def left(self, name: str) -> int:
+        """What is told to be left: never nothing of a limit that is not enforced, since a client would wait for it."""
+        return max(self._windows[name].remaining, int(name not in self._enforced))
+
     def exceeded(self, *names: str) -> str | None:
         """Count a request that all these limits hold for.
 

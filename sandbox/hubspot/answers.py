@@ -62,8 +62,9 @@ def missing_definition_scopes(scopes: Iterable[str]) -> Refusal:
 
 
 def iso(moment: datetime) -> str:
-    """UTC with milliseconds."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+    """UTC, with milliseconds where there are any."""
+    fraction = f".{moment.microsecond // 1000:03}" if moment.microsecond >= 1000 else ""  # noqa: PLR2004
+    return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
 def properties_of(kind: ObjectType, record: Record, asked_for: Iterable[str]) -> dict[str, str | None]:

@@ -85,7 +85,7 @@ class Objects:
         first, end = window(body)
         indexed = self._conditions.indexed(self._store.live(kind.name), self._store.now())
         found = search(kind, self._definitions[kind.name], indexed, body)
-        asked_for = body.get("properties") or kind.defaults
+        asked_for = self._known(kind, body.get("properties"))
         answer: dict[str, Any] = {
             "total": len(found),
             "results": [shown(kind, record, asked_for) for record in found[first:end]],
@@ -110,7 +110,7 @@ class Objects:
         wanted = {self._conditions.merged.get(key, key): name for key, name in given.items()}
         missing = [name for key, name in wanted.items() if key not in known]
         found = [record for key, record in known.items() if key in wanted]
-        asked_for = body.get("properties") or kind.defaults
+        asked_for = self._known(kind, body.get("properties"))
         results = [shown(kind, record, asked_for) for record in found]
         errors = [not_found(kind, missing)] if missing else []
         return JSONResponse(batch(results, errors, self._store.now()), 207 if errors else 200)
@@ -153,10 +153,14 @@ class Objects:
         return [one for one in found if one is not None]
 
     def _listed(self, kind: ObjectType, record: Record, request: Request) -> dict[str, Any]:
-        body = shown(kind, record, _names(request, "properties") or kind.defaults)
+        body = shown(kind, record, self._known(kind, _names(request, "properties")))
         asked = _names(request, "associations")
         associations = listed(kind, record, [name for name, one in OBJECT_TYPES.items() if _asked_for(one, asked)])
         return body | {"associations": associations} if associations else body
+
+    def _known(self, kind: ObjectType, names: list[str] | None) -> list[str]:
+        """The properties to serve, the usual ones where none are asked for; those that there are not are left out."""
+        return [name for name in names or kind.defaults if name in self._definitions[kind.name]]
 
     def _is_unique(self, kind: ObjectType, name: str) -> bool:
         found = self._definitions[kind.name].get(name)
@@ -183,7 +187,10 @@ def _bad_limit(text: str) -> Refusal:
 
 
 def _archived(request: Request) -> bool:
-    return request.query_params.get("archived", "").lower() == "true"
+    given = request.query_params.get("archived", "false").lower()  # HubSpot's own client writes True
+    if given not in ("true", "false"):
+        raise invalid(f"archived must be true or false, and is {given}.")
+    return given == "true"
 
 
 def _names(request: Request, parameter: str) -> list[str]:

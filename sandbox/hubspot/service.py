@@ -84,10 +84,10 @@ class HubSpot:
         day, interval = self.limits["day"], self.limits["ten_seconds"]
         return {
             "X-HubSpot-RateLimit-Daily": str(day.limit.most),
-            "X-HubSpot-RateLimit-Daily-Remaining": str(day.remaining),
+            "X-HubSpot-RateLimit-Daily-Remaining": str(self.limits.left("day")),
             "X-HubSpot-RateLimit-Interval-Milliseconds": str(round(interval.limit.seconds * 1000)),
             "X-HubSpot-RateLimit-Max": str(interval.limit.most),
-            "X-HubSpot-RateLimit-Remaining": str(interval.remaining),
+            "X-HubSpot-RateLimit-Remaining": str(self.limits.left("ten_seconds")),
         }
 
     def unknown(self, request: Request, status: int) -> Refusal:

@@ -204,7 +204,7 @@ def _read(kind: str, texts: Sequence[str]) -> Any:
     if kind == "integer" and re.fullmatch(r"-?[0-9]+", text):
         return int(text)
     if kind == "boolean":
-        return {"true": True, "false": False}.get(text.lower(), text)
+        return {"true": True, "false": False}.get(text, text)
     return text
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import date
+from time import monotonic
 
 import pytest
 
@@ -41,9 +42,10 @@ def _reset(sandbox: Sandbox) -> None:
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Retries wait not at all, with the longest jitter; what they would have waited, in seconds."""
+    """Waits take no time, but the clock moves on by them, with the longest jitter; what they are, in seconds."""
     waited: list[float] = []
     monkeypatch.setattr("connectors.http.sleep", waited.append)
+    monkeypatch.setattr("connectors.http.monotonic", lambda: monotonic() + sum(waited))
     monkeypatch.setattr("connectors.http.random", lambda: 1.0)
     return waited
 

@@ -79,11 +79,47 @@ def test_a_long_wait_is_left_to_the_next_run(waits: list[float], asked: float, w
     assert waits == waited
 
 
+def test_no_attempt_begins_later_than_the_patience_lasts(waits: list[float]) -> None:
+    with pytest.raises(RetryableError):
+        http.retried(failing(*[busy(119.0)] * 20), attempts=20)
+    assert waits == [119.0] * int(http.PATIENCE // 119)
+
+
+@pytest.mark.parametrize("asked", [float("inf"), 1e300])
+def test_an_absurd_wait_is_not_waited(waits: list[float], asked: float) -> None:
+    with pytest.raises(RetryableError):
+        http.retried(failing(busy(asked)))
+    assert waits == []
+
+
 @pytest.mark.parametrize("error", [FatalError("no"), ConfigError("no"), ValueError("no")])
 def test_other_errors_are_not_tried_again(waits: list[float], error: Exception) -> None:
     with pytest.raises(type(error)):
         http.retried(failing(error))
     assert waits == []
+
+
+# --- limits ---
+
+
+def test_no_more_requests_begin_than_a_limit_allows(waits: list[float]) -> None:
+    limiter = http.Limiter(3, 1.0)
+    for _ in range(10):
+        limiter.wait()
+    assert [wait for wait in waits if wait > 0.1] == pytest.approx([1.0, 1.0, 1.0], abs=0.2)
+
+
+def test_without_a_limit_nothing_is_held_back_until_the_server_says_so(waits: list[float]) -> None:
+    limiter = http.Limiter()
+    for _ in range(10):
+        limiter.wait()
+    assert waits == []
+    for asked, waited in ((7.0, 7.0), (1e9, http.LONGEST_ASKED)):
+        limiter.pause(asked)
+        limiter.wait()
+        limiter.wait()
+        assert waits == pytest.approx([waited], abs=0.2)
+        waits.clear()
 
 
 # --- what a status means ---
@@ -131,6 +167,16 @@ NOON = "Sun, 01 Mar 2026 12:00:00 GMT"
         ({"RETRY-AFTER": "Sun, 01 Mar 2026 12:00:30 GMT", "Date": NOON}, 30.0),
         ({"Retry-After": "Sun, 01 Mar 2026 11:00:00 GMT", "Date": NOON}, 0.0),
         ({"Retry-After": "Sun, 01 Mar 2020 11:00:00 GMT"}, 0.0),
+        ({"Retry-After": "Sun, 01 Mar 2026 12:00:30", "Date": NOON}, 30.0),
+        ({"Retry-After": "Sun, 01 Mar 2026 12:00:30 -0000", "Date": NOON}, 30.0),
+        ({"Retry-After": "Sun, 01 Mar 2026 14:00:30 +0200", "Date": "Sun, 01 Mar 2026 12:00:00"}, 30.0),
+        ({"Retry-After": "Fri, 31 Dec 9999 23:59:59 -1200", "Date": NOON}, None),
+        ({"Retry-After": "nan"}, 0.0),
+        ({"Retry-After": "-inf"}, 0.0),
+        ({"Retry-After": "Infinity"}, float("inf")),
+        ({"Retry-After": "1e3"}, 1000.0),
+        ({"Retry-After": "5 seconds"}, None),
+        ({"Retry-After": "12:30"}, None),
     ],
 )
 def test_retry_after_is_a_number_or_a_date_by_the_servers_clock(headers: dict[str, str], seconds: float | None) -> None:
@@ -154,7 +200,8 @@ def test_a_write_in_doubt_says_to_read_it_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html></html>", b'{"results": [', b"[]", b"null", b'"text"', b"\xff{}", b'{"a": "\xff"}']
+    "body",
+    [b"", b"<html></html>", b'{"results": [', b"[]", b"null", b'"text"', b"\xff{}", b'{"a": "\xff"}', b"[" * 200_000],
 )
 def test_what_is_no_json_object_never_passes_for_one(body: bytes) -> None:
     with pytest.raises(RetryableError, match="Acme answered with something else than JSON when reading contacts"):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from math import ceil
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
@@ -256,7 +257,7 @@ def test_archived_records_are_served_as_deleted(fresh_sandbox: Sandbox, hubspot_
 
 
 def test_more_changes_than_a_search_serves_page_by_page_are_all_served(
-    hubspot_login: Login, answering: Callable[..., Scripted]
+    hubspot_login: Login, answering: Callable[..., Scripted], waits: list[float]
 ) -> None:
     moment, number = "2026-01-01T00:00:00Z", 10_100
 
@@ -270,3 +271,14 @@ def test_more_changes_than_a_search_serves_page_by_page_are_all_served(
     found = records_of(pulled(hubspot_login(server.url), "companies", {"modified": moment}))
     assert [one.record_id for one in found] == [str(one) for one in range(1, number + 1)]
     assert {one["body"]["after"] for one in server.asked if one["body"]} == {"0"}
+    assert len(waits) >= number / 200 / 4 - 1
+    assert max(waits) <= 1.0
+
+
+def test_archived_records_are_asked_for_with_a_boolean_as_json_spells_it(
+    hubspot_login: Login, answering: Callable[..., Scripted]
+) -> None:
+    server = answering(Reply({"results": []}))
+    pulled(hubspot_login(server.url), "contacts")
+    live, archived = (dict(parse_qsl(urlsplit(one["path"]).query)) for one in server.asked)
+    assert ("archived" in live, archived["archived"]) == (False, "true")

@@ -64,6 +64,44 @@ def test_the_association_decides_and_the_property_which_of_several(
         assert ids_in(payload, "contacts") == expected
 
 
+@pytest.mark.parametrize("name", ["contacts", "tickets", "deals"])
+def test_the_primary_company_counts_whatever_its_age_and_what_a_property_says(
+    fresh_sandbox: Sandbox, hubspot: Session, name: str
+) -> None:
+    links = {"companies": ["30", "4", "200"]}  # the sandbox takes the first for the primary one
+    linked = fresh_sandbox.control["hubspot"].add(name, associations=links, associatedcompanyid="200")
+    for cursor in (EVERYTHING, SINCE):
+        assert ids_in(payloads_of(pulled(hubspot, name, cursor))[linked], "companies")[0] == "30"
+
+
+@pytest.mark.parametrize(
+    ("types", "first"),
+    [
+        ({"9": [339, 26], "4": [339]}, "9"),
+        ({"9": ["26"], "4": ["339"]}, "9"),
+        ({"9": [339], "4": [339]}, "4"),
+        ({"9": [1], "4": [5]}, "4"),  # the primary companies of other types of record
+        ({"9": [], "4": []}, "4"),
+    ],
+)
+def test_an_association_is_the_primary_one_by_the_vendors_number(
+    hubspot_login: Login, answering: Callable[..., Scripted], types: dict[str, list[Any]], first: str
+) -> None:
+    described = Reply({"results": [{"name": one} for one in ("nps_rating", "nps_reason", "nps_rated_at")]})
+    to = [
+        {"toObjectId": one, "associationTypes": [{"category": "HUBSPOT_DEFINED", "typeId": kind} for kind in kinds]}
+        for one, kinds in types.items()
+    ]
+    to[1]["associationTypes"].append(
+        {"category": "USER_DEFINED", "typeId": 26, "label": "Primary"}
+    )  # a label of theirs
+    linked = Reply({"results": [{"from": {"id": "5"}, "to": to}]})
+    none, end = Reply({"results": [], "errors": [NONE]}, 207), Reply({"results": []})
+    server = answering(described, Reply({"results": [ROW]}), none, linked, end)
+    payload = payloads_of(pulled(hubspot_login(server.url), "tickets", SINCE))["5"]
+    assert ids_in(payload, "companies") == sorted(types, key=lambda one: (one != first, int(one)))
+
+
 @pytest.mark.parametrize("name", EVERY_STREAM)
 def test_a_list_and_a_search_serve_the_same_text(fresh_sandbox: Sandbox, hubspot: Session, name: str) -> None:
     control = fresh_sandbox.control["hubspot"]
@@ -114,6 +152,8 @@ NONE = {"category": "OBJECT_NOT_FOUND", "subCategory": "crm.associations.NO_ASSO
         {"results": [LINK | {"to": [{"toObjectId": None}]}]},
         {"results": [LINK | {"paging": {"next": {}}}]},
         {"results": [], "errors": [{"category": "INTERNAL"}]},
+        {"results": [], "status": "PENDING"},
+        {"results": [LINK], "status": "CANCELED"},
     ],
 )
 def test_an_answer_without_associations_is_an_error_after_retries(

@@ -10,6 +10,7 @@ from math import ceil
 import pytest
 
 from connectors.base import Session
+from connectors.errors import ConfigError
 from connectors.hubspot import HubSpotSettings
 from connectors.values import parse_moment
 from sandbox.hubspot.hooks import HubSpotControl
@@ -211,6 +212,7 @@ def test_what_search_finds_late_is_served_within_the_overlap(control: HubSpotCon
     assert late not in {one.record_id for one in records_of(pulled(hubspot, "contacts", second[-1].cursor))}
 
 
+@pytest.mark.usefixtures("waits")
 @pytest.mark.parametrize("name", ["contacts", "companies"])
 def test_more_records_of_one_moment_than_a_search_serves_are_all_served(
     control: HubSpotControl, hubspot: Session, monkeypatch: pytest.MonkeyPatch, name: str
@@ -221,3 +223,84 @@ def test_more_records_of_one_moment_than_a_search_serves_are_all_served(
     found = [one.record_id for one in records_of(pulled(hubspot, name, {"modified": MOMENT.isoformat()}))]
     assert sorted(found) == sorted(control.state(name))
     assert len(found) > 20
+
+
+@pytest.mark.parametrize("after", ["200", 200])
+def test_an_empty_page_of_a_search_does_not_end_it(
+    hubspot_login: Login, answering: Callable[..., Scripted], after: object
+) -> None:
+    row = {"id": "7", "properties": {}, "updatedAt": "2026-03-01T09:00:00Z"}
+    more = {"paging": {"next": {"after": after}}}
+    server = answering(Reply({"results": [], **more}), Reply({"results": [row], **more}), Reply({"results": []}))
+    found = pulled(hubspot_login(server.url), "companies", {"modified": "2026-01-01T00:00:00.000+00:00"})
+    assert [one.record_id for one in records_of(found)] == ["7"]
+    searches = [one["body"] for one in server.asked if one["body"]]
+    assert [one["after"] for one in searches] == ["0", "200", "0"]
+    assert [one["filterGroups"][0]["filters"][1]["value"] for one in searches] == ["0", "0", "7"]
+
+
+def test_what_search_learns_of_after_a_while_is_served_within_the_overlap(
+    control: HubSpotControl, hubspot: Session
+) -> None:
+    cursor = pulled(hubspot, "contacts")[-1].cursor
+    control.search_lag(60.0)
+    late = min(control.state("contacts"))
+    control.edit("contacts", late, lastname="Late")
+    second = pulled(hubspot, "contacts", cursor, OVERLAP)
+    assert late not in {one.record_id for one in records_of(second)}
+    control.search_lag(0.0)
+    third = {one.record_id: one for one in records_of(pulled(hubspot, "contacts", second[-1].cursor, OVERLAP))}
+    assert "Late" in third[late].payload
+
+
+# --- properties that are not there any more ---
+
+ANSWER = {"id": "5", "updatedAt": "2026-03-01T09:00:00Z", "archived": False}
+ALWAYS = {"hs_object_id": "5", "hs_createdate": "2026-03-01T09:00:00Z"}
+FEEDBACK = (
+    "hs_value",
+    "hs_content",
+    "hs_submission_timestamp",
+    "hs_survey_name",
+    "hs_survey_channel",
+    "hs_survey_type",
+)
+LINKED = {"contacts": {"results": [{"id": "9", "type": "feedback_submission_to_contact"}]}}
+
+
+def feedback(*absent: str) -> Reply:
+    properties = {**ALWAYS, **{name: None for name in FEEDBACK if name not in absent}}
+    return Reply({"results": [{**ANSWER, "properties": properties, "associations": LINKED}]})
+
+
+DESCRIBED = Reply({"results": [{"name": name} for name in FEEDBACK if name != "hs_value"]})
+
+
+def test_a_property_that_vanished_stops_its_stream_by_name(
+    hubspot_login: Login, answering: Callable[..., Scripted]
+) -> None:
+    server = answering(feedback("hs_value", "hs_content"), DESCRIBED)
+    with pytest.raises(ConfigError, match="no hs_value among the properties of feedback_submissions"):
+        pulled(hubspot_login(server.url), "feedback_submissions")
+    assert [one["path"].split("?")[0] for one in server.asked] == [
+        "/crm/v3/objects/feedback_submissions",
+        "/crm/v3/properties/feedback_submissions",
+    ]
+
+
+@pytest.mark.parametrize("told", [Reply({"results": [{"name": name} for name in FEEDBACK]}), Reply("", 404)])
+def test_a_server_that_leaves_out_what_is_empty_is_believed(
+    hubspot_login: Login, answering: Callable[..., Scripted], told: Reply
+) -> None:
+    session = hubspot_login(answering(feedback("hs_value"), told, Reply({"results": []})).url)
+    assert [one.record_id for one in records_of(pulled(session, "feedback_submissions"))] == ["5"]
+
+
+def test_what_one_row_of_a_page_has_is_there_and_only_one_page_is_looked_at(
+    hubspot_login: Login, answering: Callable[..., Scripted]
+) -> None:
+    rows = [row for absent in FEEDBACK for row in feedback(absent).body["results"]]
+    first = Reply({"results": rows, "paging": {"next": {"after": "5"}}})
+    server = answering(first, feedback(*FEEDBACK), Reply({"results": []}))
+    pulled(hubspot_login(server.url), "feedback_submissions")
+    assert len(server.asked) == 3

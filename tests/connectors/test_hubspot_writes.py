@@ -301,3 +301,39 @@ def test_a_write_to_a_busy_account_is_sent_again(
     session = hubspot_login(answering(Reply({}, status), Reply(done)).url)
     assert codes(session.push(CONTACT, [change("5")])) == {"op-5": None}
     assert len(waits) == 1
+
+
+def test_ids_and_trace_ids_may_be_numbers_and_an_error_may_lack_its_code(fault: Fault) -> None:
+    done = [RESULT | {"id": 1}, RESULT | {"id": "77", "objectWriteTraceId": 1}]  # the latter was merged meanwhile
+    errors = [{"status": "error", "context": {"ids": [3]}}]
+    changes = [change(str(one)) for one in (1, 2, 3)]
+    results = fault(Reply({"results": done, "errors": errors}, 207)).push(CONTACT, changes)
+    assert codes(results) == {"op-1": None, "op-2": None, "op-3": "NOT_UPDATED"}
+
+
+@pytest.mark.parametrize("context", [None, {}, {"ids": None}])
+def test_an_error_that_names_no_row_leaves_those_in_doubt_that_nothing_is_said_of(fault: Fault, context: Any) -> None:
+    errors = [{"category": "VALIDATION_ERROR", "context": context}]
+    with pytest.raises(InDoubtError, match="1 of 2 records"):
+        fault(Reply({"results": [RESULT], "errors": errors}, 207)).push(CONTACT, [change("1"), change("2")])
+
+
+@pytest.mark.parametrize("code", ["PROPERTY_DOESNT_EXIST", "READ_ONLY_VALUE"])
+def test_what_holds_for_every_row_of_a_refused_batch_is_not_tried_row_by_row(
+    hubspot_login: Login, answering: Callable[..., Scripted], code: str
+) -> None:
+    message = f'Property values were not valid: [{{"isValid": false, "error": "{code}", "name": "nps_score"}}]'
+    server = answering(Reply({"status": "error", "category": "VALIDATION_ERROR", "message": message}, 400))
+    results = hubspot_login(server.url).push(CONTACT, [change(str(one)) for one in range(100)])
+    assert {result.error_code for result in results} == {code}
+    assert len(server.asked) == 1
+    mixed = [change("1"), change("2", other=("number", "9"))]
+    assert len(hubspot_login(server.url).push(CONTACT, mixed)) == 2
+    assert len(server.asked) == 4
+
+
+def test_a_batch_that_is_read_back_before_it_is_complete_is_read_again(fault: Fault, waits: list[float]) -> None:
+    row = {"id": "1", "properties": {"nps_score": "9"}}
+    session = fault(Reply({"status": "PROCESSING", "results": []}), Reply({"status": "COMPLETE", "results": [row]}))
+    assert session.read_back(CONTACT, ["1"], {"nps_score": "number"}) == {"1": {"nps_score": "9"}}
+    assert len(waits) == 1

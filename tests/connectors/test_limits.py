@@ -77,12 +77,13 @@ def statuses(sandbox: Sandbox, source: str) -> set[Any]:
 def test_a_list_of_hubspot_goes_on_when_ten_seconds_are_over(
     fresh_sandbox: Sandbox, connected: Callable[[str], Session], hurry: Hurry
 ) -> None:
-    waited = hurry(20)
-    fresh_sandbox.control["hubspot"].limit("ten_seconds", 1, 10 / 20)
+    waited = hurry(1)
+    fresh_sandbox.control["hubspot"].limit("ten_seconds", 1, 10 / 20)  # its answers tell of so long an interval
     found = ids_of([*pulled(connected("hubspot"), "hubspot", "contacts")])
     assert sorted(found) == held(fresh_sandbox, "hubspot", "contacts")
-    assert statuses(fresh_sandbox, "hubspot") == {200, 429}
-    assert set(waited) == {10.0}
+    assert statuses(fresh_sandbox, "hubspot") == {200}  # nothing is asked that would be refused
+    assert waited == pytest.approx([10 / 20] * len(waited), abs=0.1)
+    assert waited
 
 
 def test_a_search_of_hubspot_goes_on_in_the_next_second(

@@ -8,6 +8,7 @@ from typing import Any
 
 import hubspot
 import pytest
+import requests
 from hubspot.crm.contacts import (
     ApiException,
     BatchReadInputSimplePublicObjectId,
@@ -16,11 +17,12 @@ from hubspot.crm.contacts import (
     PublicObjectSearchRequest,
 )
 
-from sandbox.hubspot.service import HubSpot
+from sandbox.hubspot.service import ACCESS_TOKEN, HubSpot
 from sandbox.serve import Sandbox, site
 from sandbox.servers import Servers
 from sandbox.store import Record
 
+CONTACTS, AUTHORIZED = "/crm/v3/objects/contacts", {"Authorization": f"Bearer {ACCESS_TOKEN}"}
 FEEDBACK = ["hs_survey_type", "hs_value", "hs_content", "hs_submission_timestamp"]
 
 
@@ -45,6 +47,8 @@ def test_only_default_properties_come_unasked(hubspot_client: Any) -> None:
 def test_values_are_text_or_null_and_unknown_properties_are_ignored(hubspot_client: Any) -> None:
     api = hubspot_client.crm.objects.feedback_submissions.basic_api
     page = api.get_page(limit=100, properties=[*FEEDBACK, "no_such_property"]).to_dict()["results"]
+    assert {"no_such_property" in one["properties"] for one in page} == {False}
+    assert {"hs_content" in one["properties"] for one in page} == {True}
     values = [value for one in page for value in one["properties"].values()]
     assert {type(value) for value in values} == {str, type(None)}
     assert {one["properties"]["hs_survey_type"] for one in page} == {"NPS", "CSAT"}
@@ -253,3 +257,18 @@ def test_companies_are_served_too(hubspot_client: Any) -> None:
 def test_a_body_that_is_no_object_is_a_400(hubspot_client: Any) -> None:
     answer = hubspot_client.api_request({"method": "POST", "path": "/crm/v3/objects/contacts/search", "body": "[1"})
     assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(("given", "status"), [("true", 200), ("True", 200), ("false", 200), ("1", 400), ("", 400)])
+def test_archived_is_true_or_false(sandbox: Sandbox, given: str, status: int) -> None:
+    address = f"{sandbox.urls['hubspot']}{CONTACTS}?archived={given}"
+    assert requests.get(address, headers=AUTHORIZED, timeout=10).status_code == status
+
+
+@pytest.mark.parametrize(("microsecond", "text"), [(0, "2026-01-01T12:00:00Z"), (250_000, "2026-01-01T12:00:00.250Z")])
+def test_a_time_has_milliseconds_where_it_has_any(microsecond: int, text: str) -> None:
+    moment = datetime(2026, 1, 1, 12, microsecond=microsecond, tzinfo=UTC)
+    service = HubSpot({"contacts": [Record("1", {}, moment, moment)]})
+    with Servers([site(service)]) as servers:
+        (row,) = requests.get(f"{servers.urls[0]}{CONTACTS}", headers=AUTHORIZED, timeout=10).json()["results"]
+    assert (row["updatedAt"], row["properties"]["lastmodifieddate"]) == (text, text)

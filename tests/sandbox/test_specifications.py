@@ -97,7 +97,7 @@ def asked(method: str, target: str, body: object = None, content: str = JSON) ->
 @pytest.mark.parametrize(
     ("crm", "request_"),
     [
-        ("hubspot", asked("GET", "/crm/v3/objects/contacts?limit=100&archived=False&properties=a&properties=b,c")),
+        ("hubspot", asked("GET", "/crm/v3/objects/contacts?limit=100&archived=false&properties=a&properties=b,c")),
         ("hubspot", asked("POST", "/crm/v3/objects/contacts/search", SEARCH)),
         ("hubspot", asked("POST", "/crm/v3/objects/contacts/search", SEARCH | {"sorts": ["email"]})),
         ("hubspot", asked("POST", "/crm/v3/objects/contacts/batch/update", {"inputs": [UPDATE] * 100})),
@@ -126,7 +126,11 @@ def test_what_the_vendors_allow_is_allowed(crm: str, request_: Request) -> None:
     [
         ("hubspot", asked("GET", "/crm/v3/objects/contacts?limit=101"), "query.limit breaks the rule maximum 100."),
         ("hubspot", asked("GET", "/crm/v3/objects/contacts?limit=many"), "query.limit is not of the type integer."),
-        ("hubspot", asked("GET", "/crm/v3/objects/contacts?archived=1"), "query.archived is not of the type boolean."),
+        (
+            "hubspot",
+            asked("GET", "/crm/v3/objects/deals?archived=True"),
+            "query.archived is not of the type boolean.",
+        ),
         (
             "hubspot",
             asked("GET", "/crm/v3/objects/contacts?limit=1&limit=2"),
