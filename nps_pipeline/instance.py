@@ -15,6 +15,8 @@ _DAGSTER_YAML = """\
 # Written by the pipeline; edit it as Dagster documents it.
 telemetry: {enabled: false}
 nux: {enabled: false}
+# Dagster's own event log, but for its files, which stay open: a run logs several hundred events.
+event_log_storage: {module: nps_pipeline.event_log, class: EventLog, config: {dagster_home: {env: DAGSTER_HOME}}}
 # One run at a time per home: a second one waits in the queue.
 concurrency: {runs: {max_concurrent_runs: 1}}
 retention:

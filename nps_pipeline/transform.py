@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
+from packaging.version import Version
 
 from connectors.base import Stream
 from nps_pipeline import landing, project, shrink, warehouse
@@ -184,7 +187,7 @@ def dbt_models(declared_streams: DeclaredStreams) -> dg.AssetsDefinition:
         results = settings.home.dbt / "run_results.json"
         results.unlink(missing_ok=True)
         with run.dbt_environment():
-            cli = DbtCliResource(
+            cli = _Dbt(
                 project_dir=str(project.DBT_PROJECT),
                 profiles_dir=str(project.DBT_PROJECT),
                 dbt_executable=str(project.DBT),
@@ -201,6 +204,18 @@ def dbt_models(declared_streams: DeclaredStreams) -> dg.AssetsDefinition:
         tell(context, f"{len(events)} models, seeds and tests built.")
 
     return dbt
+
+
+class _Dbt(DbtCliResource):
+    """The dbt beside this interpreter, started once per run: Dagster asks it for nothing but what it builds."""
+
+    def _initialize_dbt_core_adapter(self, args: Sequence[str]) -> None:  # type: ignore[override]
+        """None: it would import dbt into this process too, for columns and counts that are not asked of it."""
+
+    @cached_property
+    def _cli_version(self) -> Version:
+        """As installed: `dbt --version` is a process of its own, and asks a package index for newer versions."""
+        return Version(version("dbt-core"))
 
 
 @contextmanager

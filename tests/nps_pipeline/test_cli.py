@@ -87,7 +87,7 @@ def asked(shop: Command, second_run: Finished) -> Ask:
 
     def ask(*words: str) -> Finished:
         if words not in answers:
-            answers[words] = shop(*words)
+            answers[words] = shop.here(*words)
         return answers[words]
 
     return ask

@@ -22,7 +22,7 @@ from nps_pipeline.home import Home
 from nps_pipeline.keys import SYNC_BACK, table
 from nps_pipeline.outcome import outcome
 from nps_pipeline.publications import current
-from nps_pipeline.publish import published_mart
+from nps_pipeline.publish import GateRefusedError, publish, published_mart
 from nps_pipeline.report import render_report
 from nps_pipeline.resources import Run
 from nps_pipeline.sync_back import sync_asset
@@ -173,6 +173,11 @@ def test_a_critical_check_that_fails_stops_everything(world: World, suites: Sequ
     assert message.startswith(f"Check {check} on {expectation.table} failed for ")
     assert expectation.remedy in message
     assert not [value for value in CANARIES for problem in result.problems if value in problem]
+
+    with pytest.raises(GateRefusedError) as refused:  # so does publishing by itself, whoever starts it
+        publish(world.pipeline.settings(), result.run_id, suites, render_report)
+    assert message in str(refused.value).splitlines()
+    assert current(world.home) == published
 
 
 def test_a_check_that_cannot_run_stops_everything_too(world: World) -> None:

@@ -278,8 +278,8 @@ def test_no_customer_data_is_kept_outside_its_places(loop: Loop) -> None:
 def test_the_commands_tell_what_was_written_and_what_would_be(loop: Loop) -> None:
     nps = Command(loop.pipeline.folder, yaml.safe_dump(loop.pipeline.configuration))
 
-    plan, status = json.loads(nps("plan", "--json").stdout), json.loads(nps("status", "--json").stdout)
-    printed = nps("plan", "--destination", "zendesk")
+    plan, status = json.loads(nps.here("plan", "--json").stdout), json.loads(nps.here("status", "--json").stdout)
+    printed = nps.here("plan", "--destination", "zendesk")
 
     assert plan["write_requests"] == {"hubspot": 0, "salesforce": 0, "zendesk": 0}
     assert {one["decision"] for one in plan["decisions"]} == {"no_op", "no_target", "ambiguous_target"}
@@ -317,6 +317,6 @@ def test_what_fails_is_named_at_once_and_the_others_publish(
         "hubspot": False,
         "zendesk": False,
     }
-    (status,) = json.loads(Command(tmp_path, yaml.safe_dump(configuration))("status", "--json").stdout)["sync"]
+    (status,) = json.loads(Command(tmp_path, yaml.safe_dump(configuration)).here("status", "--json").stdout)["sync"]
     assert {one["state"] for one in status["open"]} == {"REJECTED"}
     assert status["states"]["CONFIRMED"] > 0

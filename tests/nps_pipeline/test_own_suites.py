@@ -131,6 +131,7 @@ def test_a_critical_rule_blocks_the_run_and_its_check_leads_to_the_pages(tmp_pat
     (problem,) = refused.problems
     for part in ("nobody_gives_a_ten", "fct_nps_responses", "2 rows", "ask for less"):
         assert part in problem
+    assert not [value for value in CANARIES if value in problem]
     assert current(pipeline.home) is None
     page = pipeline.home.data_docs / "latest" / "index.html"
     assert "Refused: nothing is published because of 1 critical check." in page.read_text(encoding="utf-8")

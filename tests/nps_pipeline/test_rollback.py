@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -26,10 +27,19 @@ from tests.nps_pipeline.sync_marts import publish as publish_to_sync
 NOW = datetime(2026, 11, 22, 12, 30, 15, 123456, tzinfo=UTC)
 
 
-@pytest.fixture
-def three(home: Home) -> Home:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home with three publications that no test changes."""
+    home = Home(tmp_path_factory.mktemp("made") / "var")
     for publication_id in ("p1", "p2", "p3"):
         publish(home, publication_id)
+    return home
+
+
+@pytest.fixture
+def three(made: Home, home: Home) -> Home:
+    """Such a home that a test may change."""
+    shutil.copytree(made.root, home.root, symlinks=True)
     return home
 
 
@@ -207,7 +217,7 @@ def test_a_sync_works_from_what_readers_see(three: Home) -> None:
 
 def test_the_command_says_why_not_and_changes_nothing(tmp_path: Path) -> None:
     nps = Command(tmp_path)
-    empty = nps("publications")
+    empty = nps.here("publications")
     assert (empty.returncode, empty.stdout) == (
         0,
         f"Nothing is published yet below {nps.home.root}. Start with `nps run`.\n",
@@ -217,7 +227,7 @@ def test_the_command_says_why_not_and_changes_nothing(tmp_path: Path) -> None:
     unknown = nps("rollback", "p9")
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert unknown.stderr.startswith("There is no publication p9 below ")
-    mistyped = nps("rollback", "p1", "--release")
+    mistyped = nps.here("rollback", "p1", "--release")
     assert mistyped.returncode == 2
     assert "leave the publication out" in mistyped.stderr
     assert state(nps.home) == ({"p2"}, None)
@@ -227,16 +237,16 @@ def test_the_command_tells_programs_what_it_did(tmp_path: Path) -> None:
     nps = Command(tmp_path)
     for publication_id in ("p1", "p2"):
         publish(nps.home, publication_id)
-    done = json.loads(nps("rollback", "p1", "--json").stdout)
+    done = json.loads(nps.here("rollback", "p1", "--json").stdout)
     assert (done["publication_id"], done["rolled_back_from"]) == ("p1", "p2")
-    findings = {one["subject"]: one for one in json.loads(nps("doctor", "--json").stdout)}
+    findings = {one["subject"]: one for one in json.loads(nps.here("doctor", "--json").stdout)}
     assert findings["publication"] == {
         "subject": "publication",
         "detail": f"p1. {Hold(**done).sentence('p1')}",
         "problem": None,
     }
-    assert json.loads(nps("rollback", "--release", "--json").stdout) == {"released": True}
-    assert json.loads(nps("rollback", "--release", "--json").stdout) == {"released": False}
+    assert json.loads(nps.here("rollback", "--release", "--json").stdout) == {"released": True}
+    assert json.loads(nps.here("rollback", "--release", "--json").stdout) == {"released": False}
 
 
 # --- the list --------------------------------------------------------------------------------------------------------
