@@ -189,8 +189,11 @@ def test_a_session_that_expires_at_any_request_is_renewed_or_said_to_be_over(
     one = source_of(case)
     whole = whole_of(one)
     if case.source in RENEWED:
+        one.control.forget_requests()
         one.control.faults([Fault("expired_session", path=DATA, nth=1 + 2 * n) for n in range(whole.requests)])
         assert one.served() == whole.records
+        logins = [request for request in one.control.requests() if not re.search(DATA, request["path"])]
+        assert len(logins) == 1 + len(one.control.struck()) >= whole.requests - whole.spare
         return
     for nth in range(1, whole.requests + 1):
         one.control.faults([Fault("expired_session", path=DATA, nth=nth)])
