@@ -227,9 +227,22 @@ class HubSpotSession:
             if (is_empty and following == after) or any(int(one) >= int(other) for one, other in pairwise(ids)):
                 raise FatalError(f"{TITLE} broke the order of ids when {doing}; this page was not kept.")
             last, after = ids[-1], following if is_empty and following is not None else "0"
-            yield records_of(self._linked(stream, page["results"], {}), doing), last
+            yield records_of(self._linked(stream, page["results"], self._links_of_one(stream, ids[1:])), doing), last
             if following is None:
                 return
+
+    def _links_of_one(self, stream: Stream, ids: Sequence[str]) -> dict[str, dict[str, Links]]:
+        """With what a record that came alone is associated, where reading it anew is one request and asking is more.
+
+        A pull with nothing new finds the last change alone again. Nothing of a record that has gone since.
+        """
+        doing, others = f"reading one of {stream.name}", ASSOCIATED.get(stream.name, ())
+        if len(ids) != 1 or len(others) < 2:  # noqa: PLR2004 - by the associations API each type is a request
+            return {}
+        with suppress(FatalError):
+            row = self._client.record(doing, stream.name, ids[0], associations=[*others])
+            return {other: listed_links([row], stream.name, other, doing) for other in others}
+        return {}
 
     def _linked(self, stream: Stream, rows: list[Row], known: Mapping[str, Mapping[str, Links]]) -> list[Row]:
         """The rows with what they are associated with; what is not ``known`` (type -> row id -> ids) is asked for."""

@@ -56,6 +56,7 @@ class Client:
         http.read_whole(self._api.rest_client.pool_manager)
         self._requests, self._searches = http.Limiter(), http.Limiter(SEARCHES, SEARCH_SECONDS)
         self.list = objects.get_page
+        self._one = objects.get_by_id
         self._search = SearchApi(self._api).do_search
         self.batch = BatchApi(self._api)
         self._properties = CoreApi(self._api).get_all
@@ -75,6 +76,12 @@ class Client:
     def records(self, doing: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> dict[str, Any]:
         """An answer that has all its records: null or absent ones never mean "no records"."""
         return self._whole(doing, _has_records, call, *arguments, **options)
+
+    def record(self, doing: str, stream: str, record_id: str, **options: Any) -> dict[str, Any]:
+        """One record by its id; that of another one where it was merged away."""
+        return self._whole(
+            doing, lambda one: isinstance(one.get("properties"), dict), self._one, stream, record_id, **options
+        )
 
     def property_names(self, doing: str, stream: str) -> set[str]:
         """The names of the properties that a type of record has."""

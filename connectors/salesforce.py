@@ -61,7 +61,7 @@ CONNECTOR: Final = SalesforceConnector()
 
 
 class SalesforceSession:
-    """Salesforce after login; a pull of more than ``bulk_above`` records goes through the Bulk API."""
+    """Salesforce after login; a pull of more than ``bulk_above`` records, and a page, goes through the Bulk API."""
 
     def __init__(self, client: SalesforceClient, bulk_above: int) -> None:
         self._client, self._meter, self._bulk_above = client, client.meter, bulk_above
@@ -174,7 +174,7 @@ class SalesforceSession:
         pages = self._reader.pages(asked.name, asked.columns, ordered, deleted=True)
         if total is None:
             first = next(pages)
-            total, pages = first.total, chain([first], pages)
+            total, pages = 0 if first.done else first.total, chain([first], pages)  # what is here needs no job
         if total > self._bulk_above:
             try:
                 yield from ((rows, False) for rows in bulk_rows(self._reader, asked, since))

@@ -60,7 +60,10 @@ class SalesforceSettings(SourceSettings):
         description="Whether opportunities, open and closed, are pulled too; they are landed and change no figure.",
     )
     bulk_above: int = Field(
-        20_000, ge=0, description="A pull of more records than this goes through the Bulk API 2.0 instead of REST."
+        20_000,
+        ge=0,
+        description="A pull of more records than this, and of changes than a page of REST has, goes through the Bulk "
+        "API 2.0 instead of REST.",
     )
 
     @model_validator(mode="after")

@@ -103,9 +103,9 @@ class ZendeskSession:
         (``ExpiredCursorError``): nothing else tells which deletes such a second hides.
         """
         paths = " ".join(stream.fields.values())
-        ids = set(re.findall(r"\[id=([0-9]+)\]", paths))
-        self._require("ticket_fields", "id", ids, "correct sources.zendesk.tickets in nps.yaml")
         switch, changed = EXPORTS[stream.name].switch, re.search(r"custom_ticket_fields\.([0-9]+)", paths)
+        ids = {*re.findall(r"\[id=([0-9]+)\]", paths), *(changed.groups() if changed else ())}
+        self._require("ticket_fields", "id", ids, "correct sources.zendesk.tickets in nps.yaml")
         before, listed = int(cursor.get("time", 0)), int(cursor.get("listed", 0))
         start = min(before - _whole_seconds(overlap + EXPORTS[stream.name].late), self._now() - RECENT)
         reader = Reader(

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import cache
 from http.client import HTTPConnection, HTTPSConnection
 from pathlib import Path
 from typing import Any
@@ -111,5 +112,9 @@ class Control:
         host, port = str(address.hostname), address.port
         if address.scheme == "http":
             return HTTPConnection(host, port, timeout=SECONDS)
-        context = ssl.create_default_context(cafile=self.authority)
-        return HTTPSConnection(host, port, timeout=SECONDS, context=context)
+        return HTTPSConnection(host, port, timeout=SECONDS, context=_trusting(self.authority))
+
+
+@cache
+def _trusting(authority: Path | None) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=authority)

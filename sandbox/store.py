@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,10 @@ class Record:
     created: datetime
     modified: datetime
     deleted: datetime | None = None
+
+    def copy(self) -> Record:
+        """The same, which can be written to by itself."""
+        return Record(self.record_id, dict(self.fields), self.created, self.modified, self.deleted)
 
 
 Tables = Mapping[str, Iterable[Record]]
@@ -44,8 +48,7 @@ class Store:
     def reset(self) -> None:
         """Go back to the state of the start."""
         self._tables = {
-            name: {record.record_id: replace(record, fields=dict(record.fields)) for record in records}
-            for name, records in self._initial.items()
+            name: {record.record_id: record.copy() for record in records} for name, records in self._initial.items()
         }
         stamps = (record.modified for table in self._tables.values() for record in table.values())
         self._latest = max(stamps, default=self._latest)

@@ -157,5 +157,5 @@ def _import_id(cell: str) -> tuple[str, tzinfo | None]:
         stated = json.loads(cell)
         zone = stated.get("timeZone")
         return str(stated["ImportId"]), zone_named(zone) if isinstance(zone, str) else None
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, RecursionError):
         return cell, None

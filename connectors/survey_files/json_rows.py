@@ -82,7 +82,11 @@ def _is_object(line: str) -> bool:
 
 
 def _object(line: str) -> Any:
-    return json.loads(line.strip("\ufeff"), parse_float=str, parse_int=str)
+    """What a line says, numbers as they are written; raises ``ValueError`` for what is no JSON, or without end deep."""
+    try:
+        return json.loads(line.strip("\ufeff"), parse_float=str, parse_int=str)
+    except RecursionError:
+        raise ValueError from None
 
 
 def _filled_lines(stream: BinaryIO) -> Iterator[str]:
@@ -139,7 +143,12 @@ def _broken(name: str) -> FileRefused:
 def _row(parsed: object, name: str) -> Row:
     if not isinstance(parsed, dict):
         raise FileRefused(f"{name} has rows that are no JSON objects, so their columns have no names. Export it again.")
-    return dict(_cells("", parsed))
+    try:
+        return dict(_cells("", parsed))
+    except RecursionError:
+        raise FileRefused(
+            f"{name} has objects within objects without end; a row of answers has few. Export it again."
+        ) from None
 
 
 def _cells(prefix: str, value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -47,7 +47,7 @@ def refuse_other_count(path: Path, rows: int) -> None:
         content = stream.read(_LARGEST)
     try:
         stated = json.loads(content)["rows"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         stated = None
     if not isinstance(stated, int) or isinstance(stated, bool):
         raise FileRefused(

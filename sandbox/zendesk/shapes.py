@@ -214,6 +214,10 @@ def survey_response(record: Record) -> Json:
     fields = record.fields
     times = {"created_at": iso(record.created), "updated_at": iso(record.modified)}
     question = {"id": "01GFYBENPDGN1R6NAA4WRDNVFR", "type": "rating_scale", "alias": "rating"}
+    answers = [{"type": "rating_scale", "rating": fields.get("rating"), "question": question, **times}]
+    if fields.get("comment"):
+        open_question = {"id": "01GFYBENPD2MS8R55BW6D76FBC", "type": "open_ended", "alias": "comment"}
+        answers.append({"type": "open_ended", "value": fields["comment"], "question": open_question, **times})
     return {
         "id": f"01J{int(record.record_id):023d}",
         "survey": {"id": "01J58KJ9RAE0D2EK7HRVM7Z8F2", "state": "enabled", "version": 3},
@@ -223,5 +227,5 @@ def survey_response(record: Record) -> Json:
             {"id": str(fields.get("ticket_id")), "type": "ticket", "zrn": f"zen:ticket:{fields.get('ticket_id')}"}
         ],
         "expires_at": fields.get("expires_at"),
-        "answers": [{"type": "rating_scale", "rating": fields.get("rating"), "question": question, **times}],
+        "answers": answers,
     }

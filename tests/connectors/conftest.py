@@ -14,6 +14,7 @@ from connectors.hubspot import CONNECTOR, HubSpotSettings
 from sandbox.hubspot.service import ACCESS_TOKEN
 from sandbox.serve import Sandbox, start
 from tests.connectors import zendesk_accounts
+from tests.connectors.conformance_fixtures import one_engine, small_sandbox, source_of, whole_of  # noqa: F401  (fixtures)
 from tests.connectors.salesforce_fixtures import control, proxy, salesforce  # noqa: F401  (fixtures)
 from tests.connectors.scripted import Reply, Scripted
 

@@ -97,7 +97,7 @@ def test_an_association_is_the_primary_one_by_the_vendors_number(
     )  # a label of theirs
     linked = Reply({"results": [{"from": {"id": "5"}, "to": to}]})
     none, end = Reply({"results": [], "errors": [NONE]}, 207), Reply({"results": []})
-    server = answering(described, Reply({"results": [ROW]}), none, linked, end)
+    server = answering(described, Reply({"results": [ROW, ROW | {"id": "6"}]}), none, linked, end)
     payload = payloads_of(pulled(hubspot_login(server.url), "tickets", SINCE))["5"]
     assert ids_in(payload, "companies") == sorted(types, key=lambda one: (one != first, int(one)))
 
@@ -130,6 +130,37 @@ def test_more_associations_than_a_page_holds_are_all_served(
     payload = payloads_of(pulled(hubspot, "tickets", cursor))[ticket]
     assert ids_in(payload, "contacts") == sorted(many, key=int)
     assert ids_in(payload, "companies") == ["5"]
+
+
+def test_a_ticket_that_changed_alone_is_read_by_its_id_and_not_asked_about_type_by_type(
+    fresh_sandbox: Sandbox, hubspot: Session
+) -> None:
+    control = fresh_sandbox.control["hubspot"]
+    changed = control.add("tickets", associations={"contacts": ["8", "9"], "companies": ["30", "4"]})
+    record = control.state("tickets")[changed]
+    control.forget_requests()
+    payload = payloads_of(pulled(hubspot, "tickets", {"modified": record["modified"]}))[changed]
+    assert (ids_in(payload, "contacts"), ids_in(payload, "companies")) == (["8", "9"], ["30", "4"])
+    _, searched, read, archived = [request["path"].removeprefix("/crm/v3/objects/") for request in control.requests()]
+    assert (searched, read, archived) == ("tickets/search", f"tickets/{changed}", "tickets")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        Reply({"status": "error", "category": "OBJECT_NOT_FOUND"}, 404),  # gone since, as a search may serve it still
+        Reply({"id": "7", "properties": {}, "updatedAt": "2026-03-01T09:00:00Z", "associations": {}}),  # merged since
+        Reply({"id": "5", "properties": {}, "associations": {"companies": {}}}),
+    ],
+)
+def test_a_ticket_that_changed_alone_and_cannot_be_read_is_asked_about_type_by_type(
+    hubspot_login: Login, answering: Callable[..., Scripted], read: Reply
+) -> None:
+    described = Reply({"results": [{"name": one} for one in ("nps_rating", "nps_reason", "nps_rated_at")]})
+    of_contacts, of_companies = (Reply({"results": [LINK | {"to": [{"toObjectId": one}]}]}) for one in (8, 9))
+    server = answering(described, Reply({"results": [ROW]}), read, of_contacts, of_companies, Reply({"results": []}))
+    payload = payloads_of(pulled(hubspot_login(server.url), "tickets", SINCE))["5"]
+    assert (ids_in(payload, "contacts"), ids_in(payload, "companies")) == (["8"], ["9"])
 
 
 # --- answers that must not pass for "no association" ---

@@ -171,7 +171,7 @@ def test_of_events_what_touches_the_score_is_taken(scripted_zendesk: Start) -> N
         event(800, 7, filled(None, "9"), {"removed_tags": ["a"], "event_type": "Change"}),
         event(900, 8, filled("3")),
     ]
-    served, cursor = drained(scripted_zendesk(events_page(*events))[0], "ticket_events")
+    served, cursor = drained(scripted_zendesk(DEFINED, events_page(*events))[0], "ticket_events")
     fields = STREAMS["ticket_events"].fields
     told = [{name: at(payload, path) for name, path in fields.items()} for payload in payloads(served)]
     assert [(one["parent_id"], one["name"], one["completed_at"][-3:]) for one in told] == [
@@ -185,7 +185,7 @@ def test_of_events_what_touches_the_score_is_taken(scripted_zendesk: Start) -> N
 @pytest.mark.parametrize("timestamp", [START + 5, str(START + 5)])
 def test_an_event_that_has_only_a_timestamp_has_a_time(scripted_zendesk: Start, timestamp: object) -> None:
     bare = {name: value for name, value in event(100, 5, filled("9")).items() if name != "created_at"}
-    (one,), _ = drained(scripted_zendesk(events_page(bare | {"timestamp": timestamp}))[0], "ticket_events")
+    (one,), _ = drained(scripted_zendesk(DEFINED, events_page(bare | {"timestamp": timestamp}))[0], "ticket_events")
     assert one.source_version == datetime.fromtimestamp(START + 5, UTC)
     assert json.loads(one.payload)["created_at"] == "2026-01-01T12:00:05Z"
 

@@ -20,10 +20,12 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     return pipeline
 
 
-def look(cursor: str | None) -> tuple[list[str | None], str | None]:
-    """One tick: the keys of the runs that it asks for, and its cursor."""
+def look(cursor: str | None, *runs: dg.DagsterRun) -> tuple[list[str | None], str | None]:
+    """One tick where there are some runs: the keys of the runs that it asks for, and its cursor."""
     sensor = automation.inbox_sensor(automation.job())
     with dg.DagsterInstance.ephemeral() as instance:
+        for run in runs:
+            instance.add_run(run)
         tick = sensor.evaluate_tick(dg.build_sensor_context(instance, cursor=cursor))
     return [request.run_key for request in tick.run_requests or ()], tick.cursor
 
@@ -50,3 +52,13 @@ def test_a_file_that_still_changes_is_waited_for(shop: Pipeline) -> None:
 def test_hidden_files_are_none(shop: Pipeline) -> None:
     shop.write(".uploading", "x")
     assert look("what was seen before") == ([], None)
+
+
+def test_what_comes_while_a_run_is_under_way_starts_another_one_only_if_that_leaves_it(shop: Pipeline) -> None:
+    shop.write("answers.csv", "id,nps\n1,9\n")
+    _, first = look(None)
+    for status in (dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED):
+        assert look(first, dg.DagsterRun(automation.JOB, status=status)) == ([], first)
+    others = (dg.DagsterRun(automation.SYNC_JOB, status=dg.DagsterRunStatus.STARTED),
+              dg.DagsterRun(automation.JOB, status=dg.DagsterRunStatus.SUCCESS))  # fmt: skip
+    assert look(first, *others) == ([first], first)

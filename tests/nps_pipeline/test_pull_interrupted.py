@@ -105,7 +105,7 @@ def test_a_reconcile_that_is_cut_off_lands_nothing_but_the_changes_and_is_tried_
     full = manifests(pipeline)[0]
     hubspot.edit("contacts", next(iter(hubspot.state("contacts"))))
     hubspot.clear_faults()
-    hubspot.faults([Fault("daily_limit", path="/crm/v3/objects/contacts[?](?!.*archived=)", nth=2, times=None)])
+    hubspot.faults([Fault("daily_limit", path="/crm/v3/objects/contacts[?](?!.*archived=true)", nth=2, times=None)])
     outcome = pulled(pipeline, **wish)
     assert "is kept: the next run goes on from there" in str(outcome.problem)
     changes = manifests(pipeline)[1:]

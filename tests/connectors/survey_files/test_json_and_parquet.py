@@ -17,6 +17,7 @@ from connectors.survey_files.table import FileRefused, RowCounts
 
 Write = Callable[..., Path]
 LONG_ID = "12345678901234567890123"
+DEEP = '{"a": ' * 5_000 + "1" + "}" * 5_000
 
 
 def rows_of(path: Path) -> list[list[str]]:
@@ -67,6 +68,8 @@ def test_a_name_that_only_a_later_object_has_is_a_column(write: Write) -> None:
         ('{"a": [{"id": 1}], "b": [{"id": 2}]}', "several arrays that may hold the answers: a, b"),
         ('{"a": [1, 2], "b": {}}', "is JSON without an array of objects"),
         ('[{"id": 1}, [2]]', "rows that are no JSON objects"),
+        (f'{{"id": 1}}\n{{"id": {DEEP}}}\n', "is no valid JSON"),
+        (f'[{{"id": 1, "deep": {DEEP}}}]', "objects within objects without end"),
     ],
 )
 def test_what_has_no_rows_is_refused_with_what_to_do(write: Write, content: str, sentence: str) -> None:
