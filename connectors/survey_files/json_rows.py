@@ -17,6 +17,7 @@ import ijson
 
 from connectors.survey_files.encoding import decode, detect, lines
 from connectors.survey_files.table import HEAD_ROWS, FileRefused, RowCounts
+from connectors.values import storable
 
 _LOOKED_AT: Final = 1 << 20
 _MOST_COLUMNS: Final = 5_000
@@ -156,7 +157,7 @@ def _cells(prefix: str, value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if isinstance(one, Mapping):
             yield from _cells(f"{prefix}{key}.", one)
         else:
-            yield prefix + key, _text(one)
+            yield storable(prefix + key), storable(_text(one))
 
 
 def _text(value: object) -> str:

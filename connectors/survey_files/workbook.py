@@ -19,6 +19,7 @@ import openpyxl
 from defusedxml.common import DefusedXmlException
 
 from connectors.survey_files.table import HEAD_ROWS, FileRefused, IsHeader, Options, RowCounts
+from connectors.values import storable
 
 LARGEST_UNPACKED: Final = 2 * 1024**3
 """Bytes of XML in a workbook; Excel's largest sheets of answers have a fraction of it."""
@@ -130,7 +131,7 @@ def _text(value: object) -> str:
         case date() | time():
             return value.isoformat()
         case _:
-            return str(value)
+            return storable(str(value))
 
 
 def _number(value: float) -> str:
