@@ -25,7 +25,8 @@ _LONG: Final = 12
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 # Field -> names that say it, the likeliest first; a name counts where it is the whole folded header, or its last word.
 _NAMES: Final[dict[str, tuple[str, ...]]] = {
-    "id": ("responseid", "response_id", "answerid", "surveyresponseid", "antwortid", "uuid", "id", "token"),
+    "id": ("responseid", "response_id", "answerid", "surveyresponseid", "antwortid", "uuid", "id", "token",
+           "nr", "no", "number", "nummer", "lfdnr"),
     "score": ("nps", "npsscore", "nps_score", "recommendation", "likelihoodtorecommend", "ltr", "weiterempfehlung",
               "score", "rating", "note", "bewertung", "punktzahl", "puntuación", "punteggio", "cijfer", "nota"),
     "comment": ("comment", "comments", "feedback", "kommentar", "commentaire", "comentario", "commento", "opmerking",
