@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,10 +15,9 @@ from typing import Any, Final, TypeGuard, TypeVar
 
 from connectors.base import Budget
 from connectors.errors import ConfigError, ConnectorError, FatalError, InDoubtError, RetryableError
+from connectors.values import storable
 
 Result = TypeVar("Result")
-
-_HALF_A_PAIR: Final = re.compile("[\ud800-\udfff]")
 
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 120.0  # of silence
@@ -251,9 +249,5 @@ def objects(value: object) -> TypeGuard[list[dict[str, Any]]]:
 
 
 def compact(payload: Any) -> str:
-    """A record as JSON text, as the source sent it; only blanks between its parts are left out.
-
-    Half of a surrogate pair, which is left of a text that was cut inside an emoji, is no character and could not be
-    stored: U+FFFD takes its place.
-    """
-    return _HALF_A_PAIR.sub("\ufffd", json.dumps(payload, ensure_ascii=False, separators=(",", ":")))
+    """A record as JSON text, as the source sent it; only blanks between its parts are left out."""
+    return storable(json.dumps(payload, ensure_ascii=False, separators=(",", ":")))

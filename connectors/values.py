@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Final
 
 from connectors.base import PLACE, Cursor, Kind
+
+_HALF_A_PAIR: Final = re.compile("[\ud800-\udfff]")
 
 
 def field_text(kind: Kind, raw: Any) -> str | None:
@@ -53,3 +56,11 @@ def latest_moment(cursor: Cursor) -> datetime | None:
 def moment_text(moment: datetime) -> str:
     """A point in time in whole seconds of UTC: 2026-03-01T09:30:00Z."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def storable(text: str) -> str:
+    """A text that can be stored: half of a surrogate pair becomes U+FFFD.
+
+    It is what is left of a text that was cut inside an emoji; it is no character, and UTF-8 cannot say it.
+    """
+    return _HALF_A_PAIR.sub("\ufffd", text)

@@ -55,6 +55,7 @@ def build_defs(
         asset_checks=[gate_checks(suites)],
         jobs=[job, automation.sync_job()],
         schedules=[automation.schedule(configured, job)],
+        sensors=[automation.inbox_sensor(job)],
         resources={"run": Run()},
         # One process per run: the run lock, the dbt build and the gate's single import all live in it.
         executor=dg.in_process_executor,

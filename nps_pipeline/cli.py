@@ -320,6 +320,43 @@ def sandbox(seed: int, write_env: str | None, survey_csv: str | None, faults: in
     os.execv(sys.executable, [sys.executable, "-m", "sandbox", *map(str, words)])  # noqa: S606 - our own interpreter
 
 
+@main.command("map")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_sentences
+def map_(file: Path) -> None:
+    """Show how a survey file is read, and write its mapping into nps.yaml where nothing knows it yet.
+
+    Shows ten rows as they are mapped. Asks what it cannot know; an answer in brackets is taken by Enter.
+    """
+    from nps_pipeline import console, map_file  # noqa: PLC0415 - imported by the one command that needs it
+
+    settings = load_settings()
+    if (survey_file := map_file.known(settings, file)) is None:
+        mapping = map_file.draft(settings, file, _answered)
+        survey_file = map_file.understood(settings, file, mapping)
+    else:
+        mapping = {}
+    for note in survey_file.notes:
+        click.echo(f"{file.name}: {note}")
+    console.print_table(f"The first of {survey_file.data_rows:,} rows", map_file.sample(survey_file), map_file.SHOWN)
+    if not mapping:
+        click.echo(f"{file.name} is known; nothing was changed.")
+    elif click.confirm(f"Write the mapping '{mapping['name']}' into {settings.config_path}?", default=True):
+        map_file.write(settings, mapping)
+        click.echo(f"Written. Put the file into {settings.home.inbox} and run `nps run`.")
+    else:
+        click.echo("Nothing was changed.")
+
+
+def _answered(question: Any) -> str:
+    """Ask on the terminal, until the answer is one of the choices."""
+    kind = click.Choice(question.choices) if question.choices else str
+    shown = len(question.choices) <= 6  # noqa: PLR2004 - what fits on a line
+    if question.choices and not shown:
+        click.echo(f"  {', '.join(question.choices)}")
+    return str(click.prompt(question.text, type=kind, default=question.proposed, show_choices=shown))
+
+
 @main.command()
 def schema() -> None:
     """Print the JSON schema of nps.yaml."""

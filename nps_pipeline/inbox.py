@@ -4,25 +4,34 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.base import Stream
 from connectors.errors import RecordError
+from connectors.survey_files.archives import is_archive, unpack
 from connectors.survey_files.connector import SOURCE, SurveyFile, open_survey_file, same_name
 from connectors.survey_files.records import FILE_FIELDS
+from connectors.survey_files.row_count import file_of, is_manifest, manifest_of
 from nps_pipeline import __version__, landing
 from nps_pipeline.home import Home
 from nps_pipeline.landing import LandingResult, Load, LoadRequest
 from nps_pipeline.manifest import LandedFile
+from nps_pipeline.resting import resting
 from nps_pipeline.settings import Settings
 
 _REASON = ".reason.txt"
+_STILL_WRITTEN = "is still being written; it stays in the inbox until it rests"
+_ALONE = "is the manifest of a file that is not here; nothing was done with it"
 
 
 @dataclass(frozen=True)
 class FileOutcome:
-    """What became of one file; ``refused`` is the sentence for the operator, None when it was accepted."""
+    """What became of one file; ``refused`` is the sentence for the operator, None when it was accepted.
+
+    ``stream`` is None for what was not landed itself: an archive, and a file that is still being written.
+    """
 
     name: str
     stream: str | None = None
@@ -41,12 +50,58 @@ def landed_streams(home: Home) -> list[Stream]:
 def pull_files(settings: Settings) -> list[FileOutcome]:
     """Land every file of the inbox: accepted ones move to the archive, refused ones aside with their reason.
 
-    A file that corrects another comes last, so that it finds what it replaces.
+    A file that corrects another comes last, so that it finds what it replaces. What is still being written stays.
     """
-    home, corrections = settings.home, _corrections(settings)
+    home = settings.home
     home.inbox.mkdir(parents=True, exist_ok=True)
-    waiting = [path for path in home.inbox.iterdir() if not path.name.startswith(".")]
-    return [_pull_file(settings, path) for path in _corrections_last(waiting, corrections)]
+    waiting = sorted(path for path in home.inbox.iterdir() if not path.name.startswith("."))
+    rest = resting(waiting)
+    # A file and its manifest are taken together.
+    complete = [path for path in waiting if path in rest and manifest_of(path) not in {*waiting} - rest]
+    left = [FileOutcome(path.name, notes=(_STILL_WRITTEN,)) for path in waiting if path not in complete]
+    with _scratch(home) as scratch:
+        return left + _pull_complete(settings, complete, scratch)
+
+
+def _pull_complete(settings: Settings, paths: Sequence[Path], scratch: Path) -> list[FileOutcome]:
+    """Land files, and those that archives hold; an archive is put away last, for until then its files are only here."""
+    home, corrections = settings.home, _corrections(settings)
+    outcomes, files, archives = list[FileOutcome](), list[Path](), list[Path]()
+    for number, path in enumerate(paths):
+        if not is_archive(path):
+            files.append(path)
+            continue
+        try:
+            unpacked = unpack(path, scratch / str(number))
+        except RecordError as refusal:
+            _refuse(home, path, str(refusal))
+            outcomes.append(FileOutcome(path.name, refused=str(refusal)))
+        else:
+            if len(unpacked) == 1 and manifest_of(path) in paths:
+                shutil.copyfile(manifest_of(path), manifest_of(unpacked[0]), follow_symlinks=False)
+            outcomes.append(FileOutcome(path.name, notes=(f"unpacked, {len(unpacked)} files",)))
+            files += unpacked
+            archives.append(path)
+    about = {file_of(path) for path in files if is_manifest(path)}
+    alone = sorted(about.difference(files, paths))
+    outcomes += [FileOutcome(manifest_of(path).name, notes=(_ALONE,)) for path in alone]
+    answers = [path for path in files if not is_manifest(path)]
+    outcomes += [_pull_file(settings, path) for path in _corrections_last(answers, corrections)]
+    for path in archives:
+        _move(path, home.archive)
+    return outcomes
+
+
+@contextmanager
+def _scratch(home: Home) -> Iterator[Path]:
+    """A folder for what comes out of archives; what a killed process left there is still in its archive."""
+    folder = home.inbox / ".unpacked"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def retry_refused(settings: Settings, chosen: Callable[[Path], bool]) -> list[FileOutcome]:
@@ -58,7 +113,7 @@ def retry_refused(settings: Settings, chosen: Callable[[Path], bool]) -> list[Fi
         path = reason.with_name(reason.name.removesuffix(_REASON))
         if not (path.is_symlink() or path.exists()):
             reason.unlink()  # of a file that was moved when its process was killed
-        elif chosen(path):
+        elif not is_archive(path) and chosen(path):
             files.append(path)
     return [_retry(settings, path) for path in _corrections_last(files, _corrections(settings))]
 
@@ -209,26 +264,39 @@ def _refuse(home: Home, path: Path, reason: str) -> None:
         folder = home.refused / str(copy)
     folder.mkdir(parents=True, exist_ok=True)
     _reason_beside(folder / path.name).write_text(reason + "\n", encoding="utf-8")  # first: it is found by its reason
-    shutil.move(path, folder / path.name)
+    _carry(path, folder / path.name)
 
 
 def _reason_beside(path: Path) -> Path:
     return path.with_name(path.name + _REASON)
 
 
-def _move(path: Path, folder: Path) -> Path:
+def _move(path: Path, folder: Path) -> None:
     """Move into a folder without overwriting a file of the same name."""
     folder.mkdir(parents=True, exist_ok=True)
     target, copy = folder / path.name, 1
     while target.exists():
         copy += 1
         target = folder / f"{path.stem}-{copy}{path.suffix}"
-    return Path(shutil.move(path, target))
+    _carry(path, target)
+
+
+def _carry(path: Path, target: Path) -> None:
+    """Move a file and its manifest; where the process is killed in between, the file is nowhere without it."""
+    manifest = manifest_of(path)
+    has_manifest = manifest.is_symlink() or manifest.is_file()
+    if has_manifest:
+        shutil.copyfile(manifest, manifest_of(target), follow_symlinks=False)
+    shutil.move(path, target)
+    if has_manifest:
+        manifest.unlink()
 
 
 def told(outcome: FileOutcome) -> str:
     """What became of a file, as a sentence."""
     if outcome.refused:
         return f"refused. {outcome.refused}"
+    if outcome.stream is None:
+        return "; ".join(outcome.notes) + "."
     reread = f", {outcome.reread_rows} landed before" if outcome.reread_rows else ""
     return "; ".join([f"{outcome.rows} rows into {SOURCE}/{outcome.stream}{reread}", *outcome.notes]) + "."

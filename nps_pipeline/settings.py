@@ -144,6 +144,13 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     return Settings(configuration, home, config_path, _credentials(variables))
 
 
+def check_configuration(path: Path) -> None:
+    """Raise ``SettingsError`` unless a file is a valid nps.yaml; the environment is not looked at."""
+    _, mistakes = _read_configuration(path)
+    if mistakes:
+        raise SettingsError(mistakes)
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON schema of nps.yaml, for editors; generated from the model that validates it."""
     schema = Configuration.model_json_schema()

@@ -27,7 +27,7 @@ COMMANDS = main.commands
 # Commands that need no publication and end by themselves: they are really run.
 RUN = {"doctor", "schema", "--version", "--help"}
 
-_BLOCK = re.compile(r"^ *```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^ *```(\w*)[^\n]*\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 _PATH = re.compile(r"`((?:tests|docs|dbt_project|connectors|expectations|nps_pipeline|sandbox)/[\w./-]+)`")
 

@@ -10,10 +10,8 @@ from datetime import tzinfo
 
 from connectors.survey_files.dates import zone_in_header, zone_named
 from connectors.survey_files.profiles import PROFILES, Profile
-from connectors.survey_files.questions import plain
-from connectors.survey_files.reader import column_names
-
-Rows = Sequence[Sequence[str]]
+from connectors.survey_files.questions import asks_to_recommend, plain
+from connectors.survey_files.table import Rows, column_names
 
 _ANSWER_LABELS = ("response", "open-ended response")
 
@@ -35,14 +33,37 @@ def fold(text: str) -> str:
 
 
 def recognise(head: Rows) -> Profile | None:
-    """The first built-in profile whose columns stand in the first rows of a file."""
-    return next((profile for profile in PROFILES.values() if is_export_of(profile, head)), None)
+    """The first built-in profile whose columns stand in the first rows of a file, also below titles."""
+    places = range(len(head))
+    return next((one for at in places for one in PROFILES.values() if is_export_of(one, head[at:])), None)
 
 
 def is_export_of(profile: Profile, head: Rows) -> bool:
     """Whether the first rows are those of a profile's tool, judged by ids and never by localised labels."""
     present = {fold(_import_id(cell)[0]) for row in profile.id_rows if row <= len(head) for cell in head[row - 1]}
-    return all(any(fold(name) in present for name in names) for names in profile.recognised_by)
+    if not all(any(fold(name) in present for name in names) for names in profile.recognised_by):
+        return False
+    if profile.first_column and fold(head[0][0]) not in map(fold, profile.recognised_by[0]):
+        return False
+    return not profile.is_asked or any(asks_to_recommend(cell) for cell in head[0])
+
+
+def header_place(head: Rows, mapped: Sequence[str], profile: Profile | None) -> int | None:
+    """How many rows, such as titles, stand above the header; None where no row fits.
+
+    Args:
+        head: The first rows of a file.
+        mapped: The columns that a mapping names, none where there is no mapping.
+        profile: The profile that reads the file, if one does.
+    """
+
+    def is_header(place: int) -> bool:
+        if profile is not None:
+            return is_export_of(profile, head[place:])
+        present = {fold(cell) for cell in head[place]}
+        return bool(mapped) and all(fold(name) in present for name in mapped)
+
+    return next((place for place in range(len(head)) if is_header(place)), None)
 
 
 def header_row_count(head: Rows, profile: Profile | None) -> int:
@@ -53,7 +74,7 @@ def header_row_count(head: Rows, profile: Profile | None) -> int:
         return profile.header_rows
     wanted = {
         fold(name)
-        for key, alternatives in profile.columns
+        for key, alternatives in profile.columns.items()
         if key == "response_id"
         for names in alternatives
         for name in names
@@ -136,5 +157,5 @@ def _import_id(cell: str) -> tuple[str, tzinfo | None]:
         stated = json.loads(cell)
         zone = stated.get("timeZone")
         return str(stated["ImportId"]), zone_named(zone) if isinstance(zone, str) else None
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, RecursionError):
         return cell, None

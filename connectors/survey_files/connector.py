@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from itertools import islice
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from connectors.base import Page, Record, Stream
 from connectors.errors import ConfigError
-from connectors.survey_files.columns import header_row_count, is_export_of, recognise
+from connectors.survey_files.columns import header_place, header_row_count, recognise
 from connectors.survey_files.dates import DateEvidence, DateOrderError, DateReader, date_reader, zone_named
-from connectors.survey_files.layout import Layout, resolve, shown, shown_header
+from connectors.survey_files.layout import Layout, mapped_columns, resolve, shown, shown_header
 from connectors.survey_files.mapping import FileMapping, content_hash, mapping_hash
 from connectors.survey_files.profiles import PROFILES, Profile
-from connectors.survey_files.reader import FileRefused, RowCounts, SourceFile, column_names, open_source
-from connectors.survey_files.records import FILE_FIELDS, exclusion_of, fitted_rows, records
+from connectors.survey_files.reader import SourceFile, open_source
+from connectors.survey_files.records import FILE_FIELDS, records
+from connectors.survey_files.row_count import refuse_other_count
+from connectors.survey_files.scan import data_rows, scan
+from connectors.survey_files.table import FileRefused, Options, RowCounts, Rows, column_names
 
 SOURCE: Final = "files"
 
 _PAGE_CHARACTERS: Final = 64 * 1024 * 1024
-_DELIMITER_NAMES: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class SurveyFile:
 
         Raises ``FileRefused`` where the file changed since it was opened.
         """
-        rows = _data_rows(self._source, self._layout, RowCounts())
+        rows = data_rows(self._source, self._layout, RowCounts())
         cost = self.bytes
         for page in _paged(records(rows, self._layout, self._readers, self.sha256), size):
             yield Page(records=page, bytes=cost)
@@ -73,12 +74,16 @@ def open_survey_file(path: Path, mappings: Sequence[FileMapping], default_timezo
             f"'{default_timezone}' is not a time zone; write an IANA name such as Europe/Paris."
         ) from None
     mapping = next((mapping for mapping in mappings if _matches(path.name, mapping.match)), None)
-    source = open_source(path, mapping.encoding, mapping.delimiter) if mapping else open_source(path)
+    options = Options(mapping.encoding, mapping.delimiter, mapping.sheet) if mapping else Options()
+    source = open_source(path, options, partial(_is_known, mapping))
     profile = _profile(source, mapping)
-    layout = resolve(path.name, source.head, mapping, profile, default_timezone)
-    counts, excluded, evidence = _scan(source, layout)
-    readers, date_notes = _date_readers(path.name, layout, evidence)
-    declared = {"mapping": mapping_hash(mapping)} if mapping else {"profile": repr(profile)}
+    layout = resolve(path.name, source.table.head, mapping, profile, default_timezone)
+    seen = scan(source, layout)
+    refuse_other_count(path, seen.counts.rows)
+    readers, date_notes = _date_readers(path.name, layout, seen.dates)
+    declared = (
+        {"mapping": mapping_hash(mapping)} if mapping else {"profile": profile.model_dump_json() if profile else ""}
+    )
     zones = {key: str(rule.zone) for key, (_, rule) in layout.dates.items()}
     name = mapping.name if mapping else profile.name if profile else ""
     return SurveyFile(
@@ -88,12 +93,20 @@ def open_survey_file(path: Path, mappings: Sequence[FileMapping], default_timezo
         stream=Stream(source=SOURCE, name=name, role="response", fields=FILE_FIELDS),
         mapping_hash=content_hash({**declared, "zones": zones, "constants": dict(layout.constants)}),
         replaces=_replaced(path.name, mapping),
-        notes=(*layout.notes, *_reading_notes(source, counts), *date_notes, *_excluded_notes(excluded)),
-        data_rows=counts.rows,
+        notes=(*layout.notes, *_reading_notes(source, seen.counts), *date_notes, *_excluded_notes(seen.excluded)),
+        data_rows=seen.counts.rows,
         _source=source,
         _layout=layout,
         _readers=readers,
     )
+
+
+def _is_known(mapping: FileMapping | None, head: Rows) -> bool:
+    """Whether the first rows are of a table that the mapping reads, or a profile where there is no mapping."""
+    if mapping is None:
+        return recognise(head) is not None
+    profile = PROFILES[mapping.profile] if mapping.profile else None
+    return header_place(head, mapped_columns(mapping), profile) is not None
 
 
 def _matches(name: str, pattern: str) -> bool:
@@ -116,20 +129,21 @@ def _replaced(name: str, mapping: FileMapping | None) -> tuple[str, ...]:
 
 def _profile(source: SourceFile, mapping: FileMapping | None) -> Profile | None:
     """The profile that reads a file; None where a mapping alone does. Refuses what neither fits."""
-    name, known = source.path.name, recognise(source.head)
+    name, head = source.path.name, source.table.head
+    known = recognise(head)
     if mapping is None:
         if known is None:
             raise FileRefused(_unknown(source))
         return known
     if mapping.profile:
         declared = PROFILES[mapping.profile]
-        if not is_export_of(declared, source.head):
+        if header_place(head, (), declared) is None:
             raise FileRefused(
                 f"{name} matches the mapping '{mapping.name}' in nps.yaml, but it is no {declared.title} export "
-                f"({shown_header(column_names(source.head[0]))}). Correct match or profile there."
+                f"({shown_header(column_names(head[0]))}). Correct match or profile there."
             )
         return declared
-    if known and header_row_count(source.head, known) > 1:
+    if known and header_row_count(head[header_place(head, (), known) or 0 :], known) > 1:
         raise FileRefused(
             f"{name} is a {known.title} export with several header rows, but the mapping '{mapping.name}' in nps.yaml "
             f"does not say so. Add profile: {known.name} to it."
@@ -142,38 +156,11 @@ def _unknown(source: SourceFile) -> str:
     slug = stem if stem[:1].isalpha() else "my_survey"
     return (
         f"{source.path.name}: no mapping in nps.yaml is for it and no built-in profile knows it "
-        f"({shown_header(column_names(source.head[0]))}). "
+        f"({shown_header(column_names(source.table.head[0]))}). "
         f'Say what its columns are, under sources.files: {{name: {slug}, match: "{source.path.name}", id: COLUMN, '
         "score: COLUMN, scale: [0, 10], comment: COLUMN, responded_at: COLUMN, survey_type: relational}. "
-        "Without ids write exports: cumulative or exports: separate instead of id."
+        "Without ids write exports: cumulative or exports: separate instead of id. `nps map` asks and writes it."
     )
-
-
-def _data_rows(source: SourceFile, layout: Layout, counts: RowCounts) -> Iterator[list[str]]:
-    rows = islice(source.raw_rows(counts), layout.header_rows, None)
-    return fitted_rows(rows, len(layout.names), counts)
-
-
-def _scan(source: SourceFile, layout: Layout) -> tuple[RowCounts, Counter[str], dict[str, DateEvidence]]:
-    """One pass over all rows: their number, the excluded ones by reason, what the dates say about their order."""
-    counts, excluded = RowCounts(), Counter[str]()
-    evidence = {key: DateEvidence() for key in layout.dates}
-    watched = [(place, evidence[key].add) for key, (place, _) in layout.dates.items()]
-    excluded_by = exclusion_of(layout)
-    for row in _data_rows(source, layout, counts):
-        if (reason := excluded_by(row)) is not None:
-            excluded[reason] += 1
-        for place, look_at in watched:
-            look_at(row[place])
-    name = source.path.name
-    if counts.rows == 0:
-        raise FileRefused(f"{name} has a header but no rows. Export it again.")
-    if counts.short == 1 and counts.last_short == counts.rows and not source.ends_with_line:
-        raise FileRefused(
-            f"{name}: its last row has fewer cells than the header and no line end, so the file was cut off. "
-            "Nothing of it was kept; export it again."
-        )
-    return counts, excluded, evidence
 
 
 def _date_readers(
@@ -197,14 +184,11 @@ def _date_readers(
 def _reading_notes(source: SourceFile, counts: RowCounts) -> list[str]:
     repairs = counts.repairs
     noted = {
-        f"encoding {source.encoding.name}": True,
         f"{repairs.runs} byte runs repaired, {repairs.doubtful} of them doubtful": repairs.runs or repairs.doubtful,
-        f"cells separated by {_DELIMITER_NAMES.get(source.delimiter, repr(source.delimiter))}": source.delimiter != ",",
-        f"{source.nul_bytes} zero bytes removed": source.nul_bytes,
         f"{counts.short} rows shorter than the header: missing cells are empty": counts.short,
         f"{counts.long} rows longer than the header: extra cells kept as column_N": counts.long,
     }
-    return [note for note, applies in noted.items() if applies]
+    return [*source.table.notes, *(note for note, applies in noted.items() if applies)]
 
 
 def _excluded_notes(excluded: Mapping[str, int]) -> list[str]:

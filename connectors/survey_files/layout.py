@@ -13,12 +13,12 @@ from datetime import tzinfo
 from difflib import get_close_matches
 from typing import Final
 
-from connectors.survey_files.columns import FileColumn, Rows, file_columns, fold, header_row_count, place_of
+from connectors.survey_files.columns import FileColumn, file_columns, fold, header_place, header_row_count, place_of
 from connectors.survey_files.dates import DateRule, constant_instant, utc_text, zone_named
 from connectors.survey_files.mapping import DateColumn, DateConstant, FileMapping, FromColumn
 from connectors.survey_files.profiles import Profile
 from connectors.survey_files.questions import asks_for_a_reason, asks_to_recommend, stated_scale
-from connectors.survey_files.reader import FileRefused
+from connectors.survey_files.table import FileRefused, Rows
 
 NPS_SCALE: Final = (0, 10)
 _SHOWN_COLUMNS: Final = 40
@@ -59,8 +59,10 @@ class Layout:
     dates: Mapping[str, tuple[int, DateRule]]
     constants: Mapping[str, str | int | bool]
     exclusions: tuple[RowExclusion, ...]
+    scale_is_assumed: bool
     excluded_file: str | None
     separate: bool
+    placeholders: frozenset[str]
     notes: tuple[str, ...]
 
 
@@ -71,27 +73,38 @@ def resolve(
 
     Raises ``FileRefused`` where the mapping names columns that are not there, or where two recommend questions compete.
     """
+    above = header_place(head, mapped_columns(mapping) if mapping else (), profile) or 0
+    head = head[above:]
     header_rows = header_row_count(head, profile)
     columns = file_columns(head[:header_rows], profile)
     found = _profile_places(columns, profile) if profile else {}
     mapped = _mapped_places(file_name, columns, mapping) if mapping else {}
     notes = [f"recognised as {profile.title}, {header_rows} header row{'s' * (header_rows > 1)}"] if profile else []
+    notes += [f"{above} rows above the header left aside"] if above else []
     excluded_file, scale = None, mapping.scale if mapping else None
 
-    if profile and "score" not in mapped:
+    if profile and profile.other_metric:
+        excluded_file = "other_metric"
+        notes.append(f"{profile.title} asks for {profile.other_metric}: every row is excluded as other_metric")
+    elif profile and "score" in found and "score" not in mapped:
+        scale = scale or NPS_SCALE
+        notes.append(f"score: column {shown([columns[found['score'][0]].name])}")
+    elif profile and "score" not in mapped:
         score, how = _recommend_question(file_name, columns, profile)
         notes.append(how)
         if score is None:
             excluded_file = "not_nps"
         else:
             found["score"] = (score,)
-            scale = scale or stated_scale(columns[score].question)
+            is_grouped = score in _beside_group_columns(columns, profile)
+            scale = scale or stated_scale(columns[score].question) or (NPS_SCALE if is_grouped else None)
     found |= mapped
     if profile and "score" in found and "comment" not in found:
         comment = _comment_place(columns, profile, found["score"][0])
         found |= {"comment": (comment,)} if comment is not None else {}
 
     constants = _constants(mapping, profile, default_timezone)
+    scale_is_assumed = "score" in found and scale is None
     scale = scale or NPS_SCALE
     if excluded_file is None and scale != NPS_SCALE:
         excluded_file = "other_metric"
@@ -100,13 +113,15 @@ def resolve(
         )
     return Layout(
         names=tuple(column.name for column in columns),
-        header_rows=header_rows,
+        header_rows=above + header_rows,
         columns={key: places for key, places in found.items() if key not in _DATE_KEYS and key not in constants},
         dates=_dates(columns, found, mapping, profile, default_timezone),
         constants=constants | ({"scale_min": scale[0], "scale_max": scale[1]} if "score" in found else {}),
         exclusions=tuple(_exclusions(columns, mapping, profile)),
+        scale_is_assumed=scale_is_assumed,
         excluded_file=excluded_file,
-        separate=not (mapping and mapping.exports == "cumulative"),
+        separate=not _is_cumulative(mapping, profile),
+        placeholders=_cell_values(profile.placeholders if profile else ()),
         notes=tuple(notes),
     )
 
@@ -127,7 +142,7 @@ def shown(names: Iterable[str]) -> str:
 
 def _profile_places(columns: Sequence[FileColumn], profile: Profile) -> dict[str, tuple[int, ...]]:
     found = {}
-    for key, alternatives in profile.columns:
+    for key, alternatives in profile.columns.items():
         for names in alternatives:
             places = [place_of(columns, name) for name in names]
             if None not in places:
@@ -136,15 +151,24 @@ def _profile_places(columns: Sequence[FileColumn], profile: Profile) -> dict[str
     return found
 
 
-def _mapped_places(file_name: str, columns: Sequence[FileColumn], mapping: FileMapping) -> dict[str, tuple[int, ...]]:
+def mapped_columns(mapping: FileMapping) -> list[str]:
+    """Every column that a mapping names."""
+    return [*_mapped_names(mapping).values(), *(rule.column for rule in mapping.exclude)]
+
+
+def _mapped_names(mapping: FileMapping) -> dict[str, str]:
+    """Conformed field -> the column that a mapping names for it."""
     wanted = {field: getattr(mapping, key) for field, key in _COLUMN_KEYS.items() if getattr(mapping, key)}
     for key in _DATE_KEYS:
         stated = getattr(mapping, key)
         if stated and not isinstance(stated, DateConstant):
             wanted[key] = stated.column if isinstance(stated, DateColumn) else stated
-    wanted |= {key: value.column for key in _TEXT_KEYS if isinstance(value := getattr(mapping, key), FromColumn)}
-    names = [*wanted.values(), *(rule.column for rule in mapping.exclude)]
-    missing = sorted({name for name in names if place_of(columns, name) is None})
+    return wanted | {key: value.column for key in _TEXT_KEYS if isinstance(value := getattr(mapping, key), FromColumn)}
+
+
+def _mapped_places(file_name: str, columns: Sequence[FileColumn], mapping: FileMapping) -> dict[str, tuple[int, ...]]:
+    wanted = _mapped_names(mapping)
+    missing = sorted({name for name in mapped_columns(mapping) if place_of(columns, name) is None})
     if missing:
         raise FileRefused(_missing(file_name, missing, columns, mapping.name))
     return {key: (place,) for key, name in wanted.items() if (place := place_of(columns, name)) is not None}
@@ -248,8 +272,15 @@ def _dates(
         place = found[key][0]
         declared = stated if isinstance(stated, DateColumn) else DateColumn(column=columns[place].name)
         zone = _zone(declared.timezone) or columns[place].zone or zone_named(default_timezone)
-        dates[key] = (place, DateRule(zone, declared.format, profile.usual_order if profile else None))
+        usual = (profile.date_formats.get(key), profile.usual_order) if profile else (None, None)
+        dates[key] = (place, DateRule(zone, declared.format or usual[0], usual[1]))
     return dates
+
+
+def _is_cumulative(mapping: FileMapping | None, profile: Profile | None) -> bool:
+    if mapping and mapping.exports:
+        return mapping.exports == "cumulative"
+    return profile is not None and profile.cumulative
 
 
 def _zone(name: str | None) -> tzinfo | None:

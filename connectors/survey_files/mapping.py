@@ -182,6 +182,9 @@ class FileMapping(_Declaration):
         max_length=1,
         description="Delimiter between cells; default: found from the first rows.",
     )
+    sheet: str | None = Field(
+        default=None, min_length=1, description="Sheet of a workbook; default: the only one that holds a known table."
+    )
     replaces: dict[str, str] = Field(
         default_factory=dict,
         description="Corrected files: name of the new file, and of the file whose rows it replaces.",
@@ -219,7 +222,11 @@ def mapping_hash(mapping: FileMapping) -> str:
     Two mappings with the same hash turn the same bytes into the same records.
     """
     declared = mapping.model_dump(mode="json", exclude={"match", "replaces"}, exclude_none=True)
-    return content_hash({"mapping": declared, "profile": repr(PROFILES.get(mapping.profile or ""))})
+    return content_hash({"mapping": declared, "profile": _declared_profile(mapping)})
+
+
+def _declared_profile(mapping: FileMapping) -> str:
+    return PROFILES[mapping.profile].model_dump_json() if mapping.profile else ""
 
 
 def content_hash(content: dict[str, Any]) -> str:

@@ -17,6 +17,13 @@ _RECOMMEND: Final[dict[str, tuple[str, str]]] = {
     "sv": (r"sannolik|troligt", r"rekommender"),
     "da": (r"sandsynlig", r"anbefal"),
     "no": (r"sannsynlig|trolig", r"anbefal"),
+    "pl": (r"prawdopodob|skłonn", r"polec"),
+    "fi": (r"todennäköi", r"suosittel"),
+    "cs": (r"pravděpodob", r"doporuč"),
+    "hu": (r"valószín", r"ajánl"),
+    "ro": (r"probab", r"recomand"),
+    "tr": (r"olas|ihtimal", r"tavsiye|öner"),
+    "ru": (r"вероят", r"рекоменд|посовет"),
 }
 _REASON: Final[dict[str, str]] = {
     "en": r"\bwhy\b|reason|what (?:could|can) we|how can we|tell us more|anything else|"
@@ -30,8 +37,15 @@ _REASON: Final[dict[str, str]] = {
     "sv": r"varför|anledning|orsak|kommentar|förbättra",
     "da": r"hvorfor|årsag|grund|kommentar|forbedre",
     "no": r"hvorfor|årsak|grunn|kommentar|forbedre",
+    "pl": r"dlaczego|pow[óo]d|komentarz|uzasadn|popraw",
+    "fi": r"miksi|\bsyy\b|perust|kommentti|parantaa",
+    "cs": r"proč|důvod|komentář|zlepšit",
+    "hu": r"miért|indok|megjegyzés|javít",
+    "ro": r"de ce\b|motiv|comentari|îmbunătăți",
+    "tr": r"\bneden(?:i|iniz)?\b|yorum|geliştir",
+    "ru": r"почему|причин|комментари|улучш",
 }
-_TO: Final = r"(?:-|–|—|\bto\b|\bbis\b|\bà\b|\ba\b|\btot\b|\btill?\b)"  # noqa: RUF001
+_TO: Final = r"(?:-|–|—|\bto\b|\bbis\b|\bà\b|\bal?\b|\baté\b|\bdo\b|\bдо\b|\btot\b|\btill?\b)"  # noqa: RUF001
 _SCALE: Final = re.compile(rf"(?<![\d.])(\d{{1,2}})\s*(?:\([^)]*\)\s*)?{_TO}\s*(\d{{1,3}})(?![\d.])")
 _LARGEST_SCALE: Final = 100
 _WORD_BREAK: Final = re.compile(r"<[^>]*>|\s+")

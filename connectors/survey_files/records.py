@@ -6,13 +6,15 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from connectors.base import Record
 from connectors.survey_files.dates import DateReader, utc_text
 from connectors.survey_files.layout import Layout, RowExclusion
-from connectors.survey_files.reader import RowCounts
+from connectors.survey_files.scores import plain_score
+from connectors.survey_files.table import RowCounts
 
 FILE_FIELDS: Final[Mapping[str, str]] = {
     name: f"$.mapped.{name}"
@@ -25,11 +27,11 @@ FILE_FIELDS: Final[Mapping[str, str]] = {
 """Conformed field -> JSON path in the payload; a field that a row does not have is absent there."""
 
 Row = list[str]
-Mapped = dict[str, Any]
-Step = Callable[[Row, Mapped], None]
-"""Reads one field of a row and puts it into the mapped fields."""
+Step = Callable[[Row], str]
+"""Reads one field of a row: a member of a JSON object with the comma before it, or nothing."""
 
-_NO_COMMENT: Final = frozenset({"", "NA"})
+_NOTHING: Final[Mapping[str, AbstractSet[str]]] = {"comment": {"NA"}}
+"""Cells that stand for nothing in a field, whatever the tool, as they are written: "na" may be what a person typed."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 _quoted = json.encoder.encode_basestring
@@ -75,27 +77,34 @@ def records(
     identical row of this file. Unless the mapping states cumulative exports, the file's own sha256 is part of that
     hash: two people's equal rows in two files are two answers.
     """
-    names, width = layout.names, len(layout.names)
     steps = _steps(layout, readers)
     version_of = _version(layout, readers)
-    hashed_id = _hashed_id(names, file_sha256 if layout.separate else "")
-    constants, id_at = dict(layout.constants), next(iter(layout.columns.get("response_id", ())), None)
+    hashed_id = _hashed_id(layout.names, file_sha256 if layout.separate else "")
+    own_id = _joined(layout.columns.get("response_id", ()))
+    mapped, cells = '{"mapped":' + _encode(dict(layout.constants)).removesuffix("}"), _cells(layout.names)
     for row in rows:
-        mapped: Mapped = constants.copy()
-        for step in steps:
-            step(row, mapped)
-        cells = dict(zip(names, row, strict=False))
-        if len(row) > width:
-            cells |= {f"column_{place}": cell for place, cell in enumerate(row[width:], width + 1)}
-        record_id = row[id_at].strip() if id_at is not None else ""
-        payload = _encode({"mapped": mapped, "cells": cells})
-        yield Record(record_id or hashed_id(row), payload, version_of(row))
+        payload = f'{mapped}{"".join([step(row) for step in steps])}}},"cells":{cells(row)}}}'
+        yield Record(own_id(row) or hashed_id(row), payload, version_of(row))
+
+
+def _cells(names: Sequence[str]) -> Callable[[Row], str]:
+    """A function that writes the cells of a row as a JSON object."""
+    width = len(names)
+    members = ",".join(f"{_quoted(name)}:".replace("%", "%%") + "%s" for name in names)
+    template = f"{{{members}}}"
+
+    def cells(row: Row) -> str:
+        if len(row) == width:
+            return template % tuple(map(_quoted, row))
+        more = {f"column_{place}": cell for place, cell in enumerate(row[width:], width + 1)}
+        return _encode({**dict(zip(names, row, strict=False)), **more})
+
+    return cells
 
 
 def _steps(layout: Layout, readers: Mapping[str, DateReader]) -> list[Step]:
-    own = {"score": _score, "comment": _comment}
     steps = [
-        own.get(key, _text)(key, places[0]) if len(places) == 1 else _joined(key, places)
+        _score(key, places[0]) if key == "score" else _text(key, places, layout.placeholders)
         for key, places in layout.columns.items()
     ]
     if "responded_at" in layout.dates:
@@ -107,64 +116,60 @@ def _steps(layout: Layout, readers: Mapping[str, DateReader]) -> list[Step]:
     return steps
 
 
-def _text(key: str, at: int) -> Step:
-    def step(row: Row, mapped: Mapped) -> None:
-        if text := row[at].strip():
-            mapped[key] = text
+def _joined(places: tuple[int, ...], nothing: AbstractSet[str] = frozenset()) -> Callable[[Row], str]:
+    """A function that joins the cells at some places with blanks, without those that stand for nothing."""
 
-    return step
+    def one(row: Row) -> str:
+        text = row[first].strip()
+        return "" if text.casefold() in nothing else text
+
+    first = places[0] if places else 0
+    if len(places) == 1:
+        return one if nothing else lambda row: row[first].strip()
+    return lambda row: " ".join(text for at in places if (text := row[at].strip()) and text.casefold() not in nothing)
 
 
-def _joined(key: str, places: tuple[int, ...]) -> Step:
-    def step(row: Row, mapped: Mapped) -> None:
-        if text := " ".join(filter(None, (row[at].strip() for at in places))):
-            mapped[key] = text
-
-    return step
+def _text(key: str, places: tuple[int, ...], nothing: AbstractSet[str]) -> Step:
+    read, member, empty = _joined(places, nothing), _member(key), {"", *_NOTHING.get(key, ())}
+    return lambda row: member + _quoted(text) if (text := read(row)) not in empty else ""
 
 
 def _score(key: str, at: int) -> Step:
-    def step(row: Row, mapped: Mapped) -> None:
-        mapped[key] = row[at]
-
-    return step
-
-
-def _comment(key: str, at: int) -> Step:
-    def step(row: Row, mapped: Mapped) -> None:
-        if (text := row[at].strip()) not in _NO_COMMENT:
-            mapped[key] = text
-
-    return step
+    member = _member(key)
+    return lambda row: member + _quoted(plain_score(row[at]))
 
 
 def _responded_at(at: int, read: DateReader) -> Step:
-    def step(row: Row, mapped: Mapped) -> None:
+    member, basis = _member("responded_at"), f"{_member('responded_at_basis')}{_quoted('source')}"
+    unreadable = f"{_member('responded_at_unreadable')}true"
+
+    def step(row: Row) -> str:
         if not (text := row[at].strip()):
-            return
+            return ""
         if (instant := read(text)) is None:
-            mapped["responded_at_unreadable"] = True
-        else:
-            mapped["responded_at"] = utc_text(instant)
-            mapped["responded_at_basis"] = "source"
+            return unreadable
+        return f'{member}"{utc_text(instant)}"{basis}'
 
     return step
 
 
 def _invited_at(at: int, read: DateReader) -> Step:
-    def step(row: Row, mapped: Mapped) -> None:
-        if (text := row[at].strip()) and (instant := read(text)):
-            mapped["invited_at"] = utc_text(instant)
+    member = _member("invited_at")
+
+    def step(row: Row) -> str:
+        instant = read(text) if (text := row[at].strip()) else None
+        return f'{member}"{utc_text(instant)}"' if instant else ""
 
     return step
 
 
 def _excluded(reason_of: Callable[[Row], str | None]) -> Step:
-    def step(row: Row, mapped: Mapped) -> None:
-        if (reason := reason_of(row)) is not None:
-            mapped["excluded"] = reason
+    member = _member("excluded")
+    return lambda row: member + _quoted(reason) if (reason := reason_of(row)) is not None else ""
 
-    return step
+
+def _member(key: str) -> str:
+    return f",{_quoted(key)}:"
 
 
 def _version(layout: Layout, readers: Mapping[str, DateReader]) -> Callable[[Row], datetime | None]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-from connectors.survey_files.typography import CERTAIN, NEVER, OPEN, USUAL, Place, grade, is_letter, kind_of
+from connectors.survey_files.typography import CERTAIN, NEVER, OPEN, USUAL, Place, grade, is_letter, kind_of, stem
 
 Codec = Literal["cp1252", "cp850"]
 Context = tuple[str, str, str]
@@ -61,6 +61,7 @@ class Evidence:
 
     proofs: Counter[tuple[Codec, int]] = field(default_factory=Counter)
     undefined: int = 0
+    endings: Counter[str] = field(default_factory=Counter)
 
     def add(self, contexts: Iterable[tuple[Context, int]]) -> None:
         """Count the proofs in byte runs that are given with their number of occurrences."""
@@ -72,10 +73,22 @@ class Evidence:
                 elif dos >= USUAL and windows == NEVER:
                     self.proofs["cp850", byte] += times
                 self.undefined += times * (byte in UNDEFINED_ON_WINDOWS)
+                if place.ends_a_word and NEVER in (windows, dos) and max(windows, dos) > NEVER:
+                    ending = stem(place.before) + (_WINDOWS if windows else _DOS)[byte].lower()
+                    self.endings.update(dict.fromkeys((ending, ending[-1:]), times))
 
     def total(self, codec: Codec) -> int:
         """Number of bytes that only this codec reads sensibly."""
         return sum(times for (name, _), times in self.proofs.items() if name == codec)
+
+    def ends_words(self, letter: str, before: str) -> bool:
+        """Whether words of this file end with this letter after such letters, as its certain bytes show.
+
+        Words that end with ò or ì are Italian, and then à ends words as well.
+        """
+        ending = stem(before) + letter.lower()
+        is_italian = letter in "àÀ" and self.endings["ò"] + self.endings["ì"] > 0 and ending[-2:-1] in ("t", "r", "g")
+        return self.endings[ending] > 0 or is_italian
 
     def company(self, byte: int) -> tuple[int, int]:
         """Proofs of the letters that come together with the Windows, and with the DOS reading of a byte.
@@ -137,6 +150,9 @@ def _decide(evidence: Evidence, byte: int, place: Place) -> tuple[Codec, bool]:
     by_grade = _larger(windows, dos)
     if by_grade and (min(windows, dos) == NEVER or max(windows, dos) == CERTAIN):
         return by_grade, True
+    may_end_a_word = place.ends_a_word and dos != NEVER and is_letter(_DOS[byte]) and not is_letter(_WINDOWS[byte])
+    if may_end_a_word and evidence.ends_words(_DOS[byte], place.before):
+        return "cp850", True
     proofs = evidence.proofs["cp1252", byte], evidence.proofs["cp850", byte]
     by_byte = _larger(*proofs)
     if is_letter(_WINDOWS[byte]) and is_letter(_DOS[byte]):

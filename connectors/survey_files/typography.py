@@ -31,7 +31,7 @@ _RARE: Final = frozenset("ÐðÞþÝýıÿŸ")
 _RARE_CAPITALS: Final = frozenset("ÁÍÓÚÌÒÙÃÕŠŽ")
 _ONE_LETTER_WORDS: Final = {
     "à": USUAL, "À": USUAL, "è": POSSIBLE, "é": POSSIBLE, "ó": POSSIBLE, "á": POSSIBLE, "å": POSSIBLE, "ö": POSSIBLE,
-    "ø": POSSIBLE, "È": POSSIBLE, "É": POSSIBLE, "Ô": POSSIBLE, "ô": POSSIBLE,
+    "ø": POSSIBLE, "È": USUAL, "É": POSSIBLE, "Ô": POSSIBLE, "ô": POSSIBLE,
 }  # fmt: skip
 
 # Where a word begins with this letter: the letters that usually follow, and the grade before any other.
@@ -71,6 +71,11 @@ class Place:
         return self.left in _LETTER and self.right in _LETTER
 
     @property
+    def ends_a_word(self) -> bool:
+        """After a letter and before none."""
+        return self.left in _LETTER and self.right in _OUTSIDE
+
+    @property
     def alone(self) -> bool:
         """Without a letter or digit on either side."""
         return self.left in _OUTSIDE and self.right in _OUTSIDE
@@ -96,6 +101,14 @@ def grade(char: str, place: Place) -> int:
         best = NEVER if char in _RARE else POSSIBLE if char in _RARE_CAPITALS else USUAL
         return min(best, _capital(char, place) if char.isupper() else _small(char, place))
     return _SIGNS[char](place) if char in _SIGNS else NEVER
+
+
+def stem(text: str) -> str:
+    """The last two letters of a word, in lower case; a blank stands for what a shorter one does not have."""
+    cut = len(text)
+    while cut > max(0, len(text) - 2) and text[cut - 1].isalpha():
+        cut -= 1
+    return text[cut:].lower().rjust(2)
 
 
 def _letters_at_the_end(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,18 @@ def test_files_are_read_anew_in_the_order_in_which_they_came(shop: Pipeline) -> 
 
     assert said(requeue(shop.settings())) == {"files": "is read as before; nothing was added."}
     assert len(list_loads(shop.home)) == 6
+
+
+def test_files_that_came_in_an_archive_are_read_anew_and_tried_again(shop: Pipeline) -> None:
+    with zipfile.ZipFile(shop.home.inbox / "both.zip", "w") as archive:
+        archive.writestr("packed.csv", "id,nps,other\n7,9,3\n")
+        archive.writestr("unreadable.csv", "id,other\n8,4\n")
+    pull_files(shop.settings())
+    configure(shop, score="other")
+    told = said(requeue(shop.settings()))
+    assert told["packed.csv"] == "1 rows into files/shop, in place of its earlier load."
+    assert told["unreadable.csv"].startswith("1 rows into files/shop")
+    assert {name: score for name, score in scores(shop).items() if name in "78"} == {"7": "3", "8": "4"}
 
 
 def test_what_is_read_as_before_stays(shop: Pipeline) -> None:

@@ -33,7 +33,7 @@ def test_the_example_of_the_documentation_is_valid() -> None:
         ({"scale": [10, 0]}, "from the lowest to the highest"),
         ({"name": "My Shop"}, "should match pattern"),
         ({"name": "typeform"}, "belongs to the built-in profile; add profile: typeform"),
-        ({"profile": "surveymonkie"}, "'surveymonkie' is not a built-in profile; there are qualtrics"),
+        ({"profile": "surveymonkie"}, "'surveymonkie' is not a built-in profile; there are delighted, formbricks"),
         ({"responded_at": {"column": "when", "timezone": "Paris"}}, "'Paris' is not a time zone; write an IANA name"),
         ({"responded_at": {"column": "when", "format": "dmy"}}, "'dmy' is not a date format; write day_first"),
         ({"responded_at": {"constant": "someday"}}, "constant"),

@@ -312,10 +312,17 @@ def test_the_comment_is_the_column_after_the_score_if_it_asks_why_or_is_the_only
         "Hur sannolikt är det att du skulle rekommendera oss?",
         "Hvor sandsynligt er det, at du vil anbefale os?",
         "Hvor sannsynlig er det at du vil anbefale oss?",
+        "Jak bardzo prawdopodobne jest, że polecisz nas znajomym?",
+        "Kuinka todennäköisesti suosittelisit meitä?",
+        "Jak pravděpodobné je, že nás doporučíte?",
+        "Mennyire valószínű, hogy ajánlana minket?",
+        "Cât de probabil este să ne recomandați?",
+        "Bizi tavsiye etme ihtimaliniz nedir?",
+        "Насколько вероятно, что вы порекомендуете нас?",
         "<strong>How likely</strong> are you to <em>recommend</em> us?",
     ],
 )
-def test_the_recommend_question_is_known_in_ten_languages(question: str) -> None:
+def test_the_recommend_question_is_known_in_many_languages(question: str) -> None:
     assert asks_to_recommend(question)
 
 
@@ -333,15 +340,21 @@ def test_other_questions_are_no_recommend_questions(question: str) -> None:
 
 def test_questions_for_a_reason_are_known() -> None:
     assert all(
-        map(asks_for_a_reason, ("Why?", "Was ist der Grund?", "Pourquoi ?", "Motivo", "Waarom?", "Varför?", "Hvorfor?"))
+        map(
+            asks_for_a_reason,
+            ("Why?", "Was ist der Grund?", "Pourquoi ?", "Motivo", "Waarom?", "Varför?", "Hvorfor?", "Dlaczego?"),
+        )
     )
-    assert not any(map(asks_for_a_reason, ("Department", "Comment évaluez-vous le magasin ?", "Country")))
+    assert not any(
+        map(asks_for_a_reason, ("Department", "Comment évaluez-vous le magasin ?", "Country", "Beneden", "Nedenfor"))
+    )
 
 
 @pytest.mark.parametrize(
     ("question", "scale"),
     [
         ("from 0 to 10", (0, 10)), ("0-10", (0, 10)), ("von 0 (gar nicht) bis 10", (0, 10)), ("de 0 à 10", (0, 10)),
+        ("del 0 al 10", (0, 10)), ("od 0 do 10", (0, 10)), ("от 1 до 5", (1, 5)),
         ("1 to 5", (1, 5)), ("1 bis 10", (1, 10)), ("no scale", None), ("2019-2024", None), ("24-7", None),
     ],
 )  # fmt: skip

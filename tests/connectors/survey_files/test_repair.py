@@ -122,3 +122,24 @@ def test_sentences_whose_letters_are_each_in_either_encoding_stay_readable(sente
     data = b"".join(char.encode(random.choice(("cp1252", "cp850"))) for char in text)
     found, _, _ = decode(PROOF + data)
     assert found == "très bien été, événement élevé, " + text
+
+
+ITALIAN = (
+    "La qualità del servizio è ottima, la città però è lontana. Metà della merce è arrivata rotta…\n"
+    "L'università è così bella che tornerò. Sarà difficile trovare di meglio, ma la puntualità lascia a desiderare.\n"
+    "Disponibilità, cordialità e professionalità: tutto perfetto. Lunedì vi chiamerò, spero che qualcuno risponderà.\n"
+    "È stato un piacere. La velocità è buona. Chi lo sa, forse un giorno cambierà. Tranquillità sì, serietà no.\n"
+)
+"""Words that end with à, which CP850 writes as the byte that is an ellipsis on Windows."""
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_italian_words_that_end_with_an_accent_are_known_by_the_endings_that_are_certain(seed: int) -> None:
+    random = Random(seed)  # noqa: S311
+    data = b"".join(char.encode("cp1252" if char == "…" or random.random() < 0.5 else "cp850") for char in ITALIAN)
+    assert decode(PROOF + data)[0] == "très bien été, événement élevé, " + ITALIAN
+
+
+def test_an_ellipsis_after_a_french_word_stays_one_although_the_file_has_words_with_such_an_ending() -> None:
+    french = "voilà, celle-là, jusqu'à, déjà, là ".encode("cp1252")
+    assert decode(PROOF + french + b"c'est nul\x85 fait\x85 cher\x85\n")[0].endswith("c'est nul… fait… cher…\n")

@@ -1,0 +1,30 @@
+"""How survey tools write a score from 0 to 10 into a cell. Which column holds it is in ``layout``.
+
+Only forms that say nothing but one whole number count: a number with a label, or out of ten. Everything else stays as
+it stands and is quarantined: the first digits of a cell may be half of a score, or another one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_MARK: Final = r"[-–—:=|.)\]]"  # noqa: RUF001
+_FORMS: Final = tuple(
+    re.compile(form)
+    for form in (
+        r"(\d{1,2})\s*/\s*10",
+        rf"(\d{{1,2}})\s*{_MARK}\s*[^\W\d_][^\d]*",  # 10 - extremely likely, 9: sehr wahrscheinlich
+        r"(\d{1,2})\s*[(\[][^\d]*[)\]]",  # 0 (not at all likely)
+        rf"[^\W\d_][^\d]*?\s*{_MARK}\s+(\d{{1,2}})",  # extremely likely - 10
+        r"[^\W\d_][^\d]*?\s*[(\[](\d{1,2})[)\]]",  # extremely likely (10)
+    )
+)
+
+
+def plain_score(cell: str) -> str:
+    """The number of a cell that is a score with a label; any other cell as it stands."""
+    text = cell.strip()
+    if text.isdecimal():
+        return cell
+    return next((match[1] for form in _FORMS if (match := form.fullmatch(text))), cell)

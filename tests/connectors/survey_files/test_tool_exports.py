@@ -1,0 +1,39 @@
+"""Every built-in profile reads an export of its tool, and no other profile takes it for its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.survey_files import SurveyFile, open_survey_file
+from connectors.survey_files.columns import is_export_of
+from connectors.survey_files.profiles import PROFILES
+from connectors.survey_files.reader import open_source
+from tests.connectors.survey_files.tool_exports import EXPORTS, Export
+
+Write = Callable[..., Path]
+Payloads = Callable[[SurveyFile], list[dict[str, Any]]]
+
+
+@pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.profile)
+def test_an_export_is_read_by_the_profile_of_its_tool(write: Write, payloads: Payloads, export: Export) -> None:
+    file = open_survey_file(write(export.content, export.name), [], "Europe/Berlin")
+    assert PROFILES[file.stream.name].tool == PROFILES[export.profile].tool
+    mapped = [payload["mapped"] for payload in payloads(file)]
+    assert len(mapped) == len(export.answers)
+    for found, wanted in zip(mapped, export.answers, strict=True):
+        assert {key: found.get(key) for key in wanted} == wanted
+
+
+@pytest.mark.parametrize("export", EXPORTS, ids=lambda export: export.profile)
+def test_no_other_profile_takes_an_export_for_its_own(write: Write, export: Export) -> None:
+    head = open_source(write(export.content, export.name)).table.head
+    assert len([profile for profile in PROFILES.values() if is_export_of(profile, head)]) == 1
+
+
+def test_every_tool_has_an_export_here() -> None:
+    elsewhere = {"qualtrics", "typeform", "surveymonkey"}  # in test_profiles
+    assert {export.profile for export in EXPORTS} | elsewhere == {profile.tool for profile in PROFILES.values()}
