@@ -166,6 +166,17 @@ class Deduplication(_Section):
     )
 
 
+class Identity(_Section):
+    """Which records are one customer."""
+
+    people_per_address: int = Field(
+        3,
+        ge=1,
+        description="An e-mail address that stands on records with more different names than this is shared by many "
+        "people and joins none of them.",
+    )
+
+
 class Gate(_Section):
     """What the gate asks besides the suites that ship."""
 
@@ -310,6 +321,7 @@ class Configuration(_Section):
         default_factory=list,
         description="Surveys that several sources carry or that say too little about themselves.",
     )
+    identity: Identity = Field(default_factory=Identity)
     deduplication: Deduplication = Field(default_factory=Deduplication)
     sync: Sync = Field(default_factory=Sync)
     gate: Gate = Field(default_factory=Gate)

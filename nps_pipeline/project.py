@@ -21,6 +21,7 @@ DBT = Path(sys.executable).with_name("dbt")
 MANIFEST = DBT_PROJECT / "target" / "manifest.json"
 _MANIFEST_STAMP = DBT_PROJECT / "target" / "manifest.stamp"
 _DBT_FOLDERS = ("models", "macros", "seeds", "tests")
+_FUNCTIONS = ("dbt_functions.py", "person_keys.py")  # what SQL calls
 
 
 class ProjectError(PipelineError):
@@ -28,11 +29,12 @@ class ProjectError(PipelineError):
 
 
 def dbt_files() -> Iterator[Path]:
-    """The files that make up the dbt project, in a stable order."""
+    """The files that make up the dbt project and the functions that it calls, in a stable order."""
     yield DBT_PROJECT / "dbt_project.yml"
     yield DBT_PROJECT / "profiles.yml"
     for folder in _DBT_FOLDERS:
         yield from sorted(path for path in (DBT_PROJECT / folder).rglob("*") if path.is_file())
+    yield from (Path(__file__).with_name(name) for name in _FUNCTIONS)
 
 
 def dbt_hash() -> str:

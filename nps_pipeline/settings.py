@@ -50,7 +50,7 @@ class Settings:
     def content_hash(self) -> str:
         """Hash of all that can change the content of a publication, hexadecimal."""
         stated = self.configuration.model_dump(
-            mode="json", include={"reporting", "sources", "surveys", "deduplication"}
+            mode="json", include={"reporting", "sources", "surveys", "identity", "deduplication"}
         )
         # how a conflict ends is decided when a sync is planned: it changes nothing in the mart
         written = [{**asdict(one), "policy": "", "adopt": "", "on_delete": ""} for one in self.sync_fields()]

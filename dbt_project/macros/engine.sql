@@ -195,6 +195,14 @@
     ), '')
 {%- endmacro %}
 
+{# An address in the one spelling by which addresses are compared (nps_pipeline/person_keys.py); null when it is none. #}
+{% macro email_key(text) -%}
+    {{ adapter.dispatch('email_key')(text) }}
+{%- endmacro %}
+{% macro duckdb__email_key(text) -%}
+    nps_email_key({{ text }})
+{%- endmacro %}
+
 {# Text of the rows of a group in one, a line each. #}
 {% macro joined_lines(text, order_by) -%}
     {{ adapter.dispatch('joined_lines')(text, order_by) }}

@@ -7,7 +7,6 @@ with responses as (
         responses.first_landed_at,
         {{ record_key('responses') }} as record_key,
         responses.state in ('usable', 'quarantined') as is_live,
-        lower(trim(responses.email)) as email,
         trim(responses.respondent_id) as respondent_id,
         responses.person_record_id,
         {{ reference_key('responses.source_system', 'responses.person_stream', 'responses.person_record_id') }}
@@ -113,6 +112,7 @@ cross_references as (
     inner join customers as referenced on referenced.person_key = customers.cross_reference_key
 ),
 
+-- Spellings of one mailbox are one key; what many people write stands in int_refused_keys.
 emails as (
     select
         source_system,
@@ -123,24 +123,10 @@ emails as (
         is_live,
         'email' as rule,
         4 as strength,
-        email as evidence,
-        concat('email:', email) as identity_key
-    from responses
-    where {{ is_email('email') }}
-    union all
-    select
-        source_system,
-        source_stream,
-        source_record_id,
-        first_landed_at,
-        record_key,
-        is_live,
-        'email' as rule,
-        4 as strength,
-        email as evidence,
-        concat('email:', email) as identity_key
-    from customers
-    where {{ is_email('email') }}
+        email_key as evidence,
+        concat('email:', mailbox) as identity_key
+    from {{ ref('int_addresses') }}
+    where refused is null
 ),
 
 -- A survey tool's respondent id means nothing outside its own source and mapping.
@@ -159,9 +145,9 @@ respondents as (
             'respondent:', responses.source_system, '/', responses.source_stream, '/', responses.respondent_id
         ) as identity_key
     from responses
-    left join {{ ref('not_available_terms') }} as not_available
-        on not_available.term = lower(responses.respondent_id)
-    where responses.respondent_id <> '' and not_available.term is null
+    left join {{ ref('placeholder_values') }} as placeholders
+        on placeholders.kind = 'respondent' and placeholders.term = lower(responses.respondent_id)
+    where responses.respondent_id <> '' and placeholders.term is null
 ),
 
 unioned as (

@@ -7,6 +7,7 @@ select
     records.is_deleted,
     records.first_landed_at,
     lower(nullif(trim(people.email), '')) as email,
+    people.email_key,
     coalesce(
         nullif(trim(people.display_name), ''),
         nullif(trim(concat(coalesce(trim(people.first_name), ''), ' ', coalesce(trim(people.last_name), ''))), '')

@@ -4,11 +4,11 @@
         'source_system', 'source_stream', 'source_record_id', 'state', 'reason', 'native_id', 'native_id_scope',
         'score_text', 'scale_min', 'scale_max', 'comment', 'language', 'responded_at', 'responded_at_basis',
         'invited_at', 'survey_name', 'survey_id', 'survey_type', 'channel', 'touchpoint', 'respondent_id', 'email',
-        'display_name', 'account_stream', 'account_record_id', 'person_stream', 'person_record_id', 'invitation_id'
+        'email_key', 'display_name', 'account_stream', 'account_record_id', 'person_stream', 'person_record_id', 'invitation_id'
     ],
     'int_people': [
-        'source_system', 'source_stream', 'source_record_id', 'is_deleted', 'email', 'display_name', 'account_stream',
-        'account_record_id', 'cross_reference', 'cross_reference_to', 'is_staff'
+        'source_system', 'source_stream', 'source_record_id', 'is_deleted', 'email', 'email_key', 'display_name',
+        'account_stream', 'account_record_id', 'cross_reference', 'cross_reference_to', 'is_staff'
     ],
     'int_account_records': [
         'source_system', 'source_stream', 'source_record_id', 'is_deleted', 'name', 'domain', 'segment', 'owner',

@@ -19,6 +19,7 @@ select
     extracted_at,
     fields_hash,
     email,
+    {{ email_key('email') }} as email_key,
     display_name,
     first_name,
     last_name,

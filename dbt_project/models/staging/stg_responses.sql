@@ -40,6 +40,7 @@ select
     touchpoint,
     respondent_id,
     email,
+    {{ email_key('email') }} as email_key,
     display_name,
     excluded as excluded_reason,
     metric,

@@ -5,6 +5,7 @@ select
     timezone,
     min_n,
     shrink_floor,
+    people_per_address,
     code_hash,
     configuration_hash
 from {{ source('raw', 'run') }}
