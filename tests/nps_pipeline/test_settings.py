@@ -86,8 +86,8 @@ WRONG: list[tuple[str, str | dict[str, Any], str]] = [
         "unknown key like no other",
         "version: 1\ndispatch: {}",
         (
-            "dispatch: unknown key; known here: deduplication, gate, publish, reporting, schedule, sources, surveys, "
-            "sync, version."
+            "dispatch: unknown key; known here: deduplication, gate, identity, publish, reporting, schedule, sources, "
+            "surveys, sync, version."
         ),
     ),
     ("nested", "version: 1\nreporting: {min_m: 3}", "reporting.min_m: unknown key; did you mean min_n?"),
