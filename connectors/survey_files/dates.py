@@ -146,6 +146,11 @@ def zone_named(name: str) -> tzinfo:
         raise KeyError(name) from error
 
 
+def is_month(text: str) -> bool:
+    """Whether a text is the name of a month, or short for one."""
+    return text.strip().removesuffix(".").casefold() in _MONTH_OF
+
+
 def utc_text(instant: datetime) -> str:
     """An instant as "YYYY-MM-DD HH:MM:SS.ffffff" in UTC."""
     return datetime.combine(instant, instant.time()).isoformat(" ", "microseconds")
