@@ -63,6 +63,7 @@ class Layout:
     excluded_file: str | None
     separate: bool
     placeholders: frozenset[str]
+    undated: frozenset[str]
     notes: tuple[str, ...]
 
 
@@ -122,6 +123,7 @@ def resolve(
         excluded_file=excluded_file,
         separate=not _is_cumulative(mapping, profile),
         placeholders=_cell_values(profile.placeholders if profile else ()),
+        undated=_cell_values(profile.undated if profile else ()),
         notes=tuple(notes),
     )
 
