@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.survey_files import SurveyFile, open_survey_file
+from connectors.survey_files import FileRefused, SurveyFile, open_survey_file
 from connectors.survey_files.columns import is_export_of
 from connectors.survey_files.profiles import PROFILES
 from connectors.survey_files.reader import open_source
@@ -65,3 +65,12 @@ def test_the_date_of_a_limesurvey_that_keeps_none_is_no_date(write: Write, paylo
     undated, dated = (payload["mapped"] for payload in payloads(open_survey_file(write(text), [], "UTC")))
     assert "responded_at" not in undated
     assert dated["responded_at"] == "2026-03-01 10:00:00.000000"
+
+
+def test_the_columns_of_one_long_question_can_be_told_apart_in_a_refusal(write: Write) -> None:
+    question = "How likely is it that you would recommend this company to a friend or colleague?"
+    text = (
+        f"Respondent ID,Start Date,End Date,{question},\n,,,Score,Group\n11800000001,01/14/2026,01/14/2026,9,Promoter\n"
+    )
+    with pytest.raises(FileRefused, match=r"2 recommend questions: .* - Score, .* - Group\. Say in nps\.yaml"):
+        open_survey_file(write(text), [], "UTC")
