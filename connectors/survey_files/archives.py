@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import shutil
 import stat
 import zipfile
@@ -29,8 +30,8 @@ _BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplemen
 
 def is_archive(path: Path) -> bool:
     """Whether a file is compressed with gzip or is a zip archive of files; a workbook is a file of its own."""
-    if path.is_symlink() or not path.is_file():
-        return False
+    if path.is_symlink() or not path.is_file() or not os.access(path, os.R_OK, effective_ids=True):
+        return False  # refused with its reason when it is read
     with opened(path) as stream:
         start = stream.read(len(ZIP))
         if start.startswith(GZIP):

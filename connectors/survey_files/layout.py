@@ -23,6 +23,8 @@ from connectors.survey_files.table import FileRefused, Rows
 NPS_SCALE: Final = (0, 10)
 _SHOWN_COLUMNS: Final = 40
 _SHOWN_CHARACTERS: Final = 60
+_SHOWN_END: Final = 24
+"""What several columns of one question differ in stands at the end of their names."""
 
 # Conformed field -> key of the mapping whose plain string is a column.
 _COLUMN_KEYS: Final = {
@@ -63,6 +65,7 @@ class Layout:
     excluded_file: str | None
     separate: bool
     placeholders: frozenset[str]
+    undated: frozenset[str]
     notes: tuple[str, ...]
 
 
@@ -122,6 +125,7 @@ def resolve(
         excluded_file=excluded_file,
         separate=not _is_cumulative(mapping, profile),
         placeholders=_cell_values(profile.placeholders if profile else ()),
+        undated=_cell_values(profile.undated if profile else ()),
         notes=tuple(notes),
     )
 
@@ -134,10 +138,16 @@ def shown_header(names: Sequence[str]) -> str:
 
 
 def shown(names: Iterable[str]) -> str:
-    """Column names for a sentence: shortened, addresses in them left out, not more than 40."""
-    listed = ["(a name with an address)" if "@" in name else name[:_SHOWN_CHARACTERS] for name in names]
+    """Column names for a sentence: shortened in their middle, addresses in them left out, not more than 40."""
+    listed = ["(a name with an address)" if "@" in name else _shortened(name) for name in names]
     rest = len(listed) - _SHOWN_COLUMNS
     return ", ".join(listed[:_SHOWN_COLUMNS]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _shortened(name: str) -> str:
+    if len(name) <= _SHOWN_CHARACTERS:
+        return name
+    return f"{name[: _SHOWN_CHARACTERS - _SHOWN_END - 1]}…{name[-_SHOWN_END:]}"
 
 
 def _profile_places(columns: Sequence[FileColumn], profile: Profile) -> dict[str, tuple[int, ...]]:

@@ -108,7 +108,7 @@ def _steps(layout: Layout, readers: Mapping[str, DateReader]) -> list[Step]:
         for key, places in layout.columns.items()
     ]
     if "responded_at" in layout.dates:
-        steps.append(_responded_at(layout.dates["responded_at"][0], readers["responded_at"]))
+        steps.append(_responded_at(layout.dates["responded_at"][0], readers["responded_at"], {"", *layout.undated}))
     if "invited_at" in layout.dates:
         steps.append(_invited_at(layout.dates["invited_at"][0], readers["invited_at"]))
     if layout.excluded_file or layout.exclusions:
@@ -139,12 +139,12 @@ def _score(key: str, at: int) -> Step:
     return lambda row: member + _quoted(plain_score(row[at]))
 
 
-def _responded_at(at: int, read: DateReader) -> Step:
+def _responded_at(at: int, read: DateReader, nothing: AbstractSet[str]) -> Step:
     member, basis = _member("responded_at"), f"{_member('responded_at_basis')}{_quoted('source')}"
     unreadable = f"{_member('responded_at_unreadable')}true"
 
     def step(row: Row) -> str:
-        if not (text := row[at].strip()):
+        if (text := row[at].strip()) in nothing:
             return ""
         if (instant := read(text)) is None:
             return unreadable

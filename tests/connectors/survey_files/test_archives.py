@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -104,3 +106,18 @@ def test_what_cannot_be_trusted_is_refused_by_name(
     with pytest.raises(FileRefused, match=sentence):
         unpack(path, tmp_path / "out")
     assert {one.name for one in tmp_path.iterdir()} <= {name, "out"}
+
+
+def test_a_file_that_may_not_be_read_is_no_archive_and_raises_nothing() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder, "answers.csv")
+        path.write_bytes(b"id,score\n1,9\n")
+        path.chmod(0)
+        user = os.geteuid()
+        if user == 0:  # who may read everything
+            os.seteuid(65534)
+        try:
+            assert not is_archive(path)
+        finally:
+            os.seteuid(user)
