@@ -13,7 +13,7 @@ from typing import Final
 from connectors.base import Record
 from connectors.survey_files.dates import DateReader, utc_text
 from connectors.survey_files.layout import Layout, RowExclusion
-from connectors.survey_files.scores import plain_score
+from connectors.survey_files.scores import score_reader
 from connectors.survey_files.table import RowCounts
 
 FILE_FIELDS: Final[Mapping[str, str]] = {
@@ -48,7 +48,9 @@ def fitted_rows(rows: Iterable[Row], width: int, counts: RowCounts) -> Iterator[
         elif len(row) > width:
             while len(row) > width and not row[-1].strip():
                 row.pop()
-            counts.long += len(row) > width
+            if len(row) > width:
+                counts.long += 1
+                counts.escaped += any("\\" in cell for cell in row)
         yield row
 
 
@@ -104,7 +106,7 @@ def _cells(names: Sequence[str]) -> Callable[[Row], str]:
 
 def _steps(layout: Layout, readers: Mapping[str, DateReader]) -> list[Step]:
     steps = [
-        _score(key, places[0]) if key == "score" else _text(key, places, layout.placeholders)
+        _score(key, score_reader(places, layout.choices)) if key == "score" else _text(key, places, layout.placeholders)
         for key, places in layout.columns.items()
     ]
     if "responded_at" in layout.dates:
@@ -134,9 +136,9 @@ def _text(key: str, places: tuple[int, ...], nothing: AbstractSet[str]) -> Step:
     return lambda row: member + _quoted(text) if (text := read(row)) not in empty else ""
 
 
-def _score(key: str, at: int) -> Step:
+def _score(key: str, read: Callable[[Row], str]) -> Step:
     member = _member(key)
-    return lambda row: member + _quoted(plain_score(row[at]))
+    return lambda row: member + _quoted(read(row))
 
 
 def _responded_at(at: int, read: DateReader, nothing: AbstractSet[str]) -> Step:

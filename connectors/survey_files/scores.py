@@ -8,6 +8,7 @@ month is a score out of ten that a spreadsheet took for a date (``9/10``, shown 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from connectors.survey_files.dates import is_month
@@ -36,3 +37,21 @@ def plain_score(cell: str) -> str:
         return cell
     label = found.groupdict().get("label") or ""
     return cell if is_month(label) or is_other_metric(label) else found[1]
+
+
+def score_reader(places: Sequence[int], choices: Sequence[str]) -> Callable[[Sequence[str]], str]:
+    """A function that reads the score of a row.
+
+    Args:
+        places: The columns of the question, one or more.
+        choices: Where the question has a column for each choice: the score that each stands for. Its cell is filled
+            where it was chosen, and must say the same.
+    """
+    if not choices:
+        return lambda row: plain_score(row[places[0]])
+
+    def chosen(row: Sequence[str]) -> str:
+        said = [(choice, cell) for place, choice in zip(places, choices, strict=True) if (cell := row[place].strip())]
+        return " ".join(choice if plain_score(cell) == choice else f"{choice}: {cell}" for choice, cell in said)
+
+    return chosen
