@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,7 +38,11 @@ _DAMAGED: Final = (
     "is a damaged or protected Excel workbook. Nothing of it was kept; save it anew without a password, or export it "
     "as CSV (UTF-8)."
 )
-_BROKEN: Final = (zipfile.BadZipFile, SyntaxError, KeyError, ValueError, TypeError, IndexError, EOFError, OSError)
+# openpyxl lets through whatever a damaged or locked file makes zipfile and the XML parser raise.
+_BROKEN: Final = (
+    zipfile.BadZipFile, zlib.error, RuntimeError, SyntaxError, KeyError, ValueError, TypeError, IndexError,
+    EOFError, OSError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -161,7 +166,7 @@ def _refuse_bombs(stream: BinaryIO, name: str) -> None:
     """Refuse a workbook whose parts grow to much more than any sheet of answers; the stated sizes bound the reading."""
     try:
         parts: Sequence[zipfile.ZipInfo] = zipfile.ZipFile(stream).infolist()
-    except zipfile.BadZipFile:
+    except _BROKEN:
         raise FileRefused(f"{name} {_DAMAGED}") from None
     if not any(part.filename.startswith("xl/") for part in parts):
         raise FileRefused(

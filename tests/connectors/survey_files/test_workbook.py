@@ -172,3 +172,13 @@ def test_a_percentage_is_no_score(write: Write) -> None:
     made.save(stream)
     rows = list(open_source(write(stream.getvalue(), "book.xlsx")).raw_rows(RowCounts()))
     assert rows == [["id", "share", "score"], ["1", "100%", "9"], ["2", "29%", "4"], ["3", "1", "8"]]
+
+
+@pytest.mark.parametrize(("at", "value"), [(6, 200), (8, 1)], ids=["version", "password"])
+def test_a_workbook_with_a_damaged_or_locked_part_is_refused(write: Write, at: int, value: int) -> None:
+    out = io.BytesIO()
+    openpyxl.Workbook().save(out)
+    place = out.getvalue().rindex(b"[Content_Types].xml") - 46 + at  # in the directory at the end
+    content = out.getvalue()[:place] + bytes([value]) + out.getvalue()[place + 1 :]
+    with pytest.raises(FileRefused, match=r"a.xlsx is a damaged or protected Excel workbook"):
+        open_source(write(content, "a.xlsx"))
