@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from connectors.errors import RecordError
 from connectors.survey_files.archives import is_archive, unpack
 from connectors.survey_files.connector import SOURCE, SurveyFile, open_survey_file, same_name
 from connectors.survey_files.records import FILE_FIELDS
-from connectors.survey_files.row_count import file_of, is_manifest, manifest_of
+from connectors.survey_files.row_count import ENDING, file_of, is_manifest, manifest_of
 from nps_pipeline import __version__, landing
 from nps_pipeline.home import Home
 from nps_pipeline.landing import LandingResult, Load, LoadRequest
@@ -22,6 +23,13 @@ from nps_pipeline.resting import resting
 from nps_pipeline.settings import Settings
 
 _REASON = ".reason.txt"
+_LONGEST_NAME = 255 - len(ENDING) - len("-9999")
+"""Bytes in the name of a file, with room for the endings of its manifest, its reason and a second copy."""
+_SHORTENED = 40
+_BAD_NAME = (
+    f"has a name of more than {_LONGEST_NAME} bytes, or one that is not UTF-8. Nothing of it was kept; give it another "
+    "name and put it into the inbox again."
+)
 _STILL_WRITTEN = "is still being written; it stays in the inbox until it rests"
 _ALONE = "is the manifest of a file that is not here; nothing was done with it"
 
@@ -58,7 +66,7 @@ def pull_files(settings: Settings) -> list[FileOutcome]:
     rest = resting(waiting)
     # A file and its manifest are taken together.
     complete = [path for path in waiting if path in rest and manifest_of(path) not in {*waiting} - rest]
-    left = [FileOutcome(path.name, notes=(_STILL_WRITTEN,)) for path in waiting if path not in complete]
+    left = [FileOutcome(_writable(path.name), notes=(_STILL_WRITTEN,)) for path in waiting if path not in complete]
     with _scratch(home) as scratch:
         return left + _pull_complete(settings, complete, scratch)
 
@@ -68,7 +76,7 @@ def _pull_complete(settings: Settings, paths: Sequence[Path], scratch: Path) -> 
     home, corrections = settings.home, _corrections(settings)
     outcomes, files, archives = list[FileOutcome](), list[Path](), list[Path]()
     for number, path in enumerate(paths):
-        if not is_archive(path):
+        if not _is_named_well(path) or not is_archive(path):
             files.append(path)
             continue
         try:
@@ -130,12 +138,30 @@ def _corrections(settings: Settings) -> list[tuple[str, str]]:
 def _pull_file(settings: Settings, path: Path) -> FileOutcome:
     home = settings.home
     try:
+        _refuse_bad_name(path)
         outcome = _land(home, understood(settings, path), _corrections(settings))
     except RecordError as refusal:
         _refuse(home, path, str(refusal))
-        return FileOutcome(path.name, refused=str(refusal))
+        return FileOutcome(_writable(path.name), refused=str(refusal))
     _move(path, home.archive)
     return outcome
+
+
+def _refuse_bad_name(path: Path) -> None:
+    if not _is_named_well(path):
+        raise RecordError(f"{_writable(path.name)} {_BAD_NAME}")
+
+
+def _is_named_well(path: Path) -> bool:
+    """Whether files can lie beside this one under its name, and its name can be written down."""
+    return _writable(path.name) == path.name
+
+
+def _writable(name: str) -> str:
+    """A name as it is, or what can be written of it."""
+    raw = os.fsencode(name)
+    text = raw.decode("utf-8", "replace")
+    return text if len(raw) <= _LONGEST_NAME else text[:_SHORTENED]
 
 
 def _land(home: Home, survey_file: SurveyFile, corrections: Sequence[tuple[str, str]]) -> FileOutcome:
@@ -258,13 +284,13 @@ def _read_alike(load: Load, survey_file: SurveyFile) -> bool:
 
 def _refuse(home: Home, path: Path, reason: str) -> None:
     # A second file of a name goes into a folder of its own: by its name a mapping knows it when it is tried again.
-    folder, copy = home.refused, 1
-    while (folder / path.name).exists():
+    folder, copy, name = home.refused, 1, _writable(path.name)
+    while (folder / name).exists():
         copy += 1
         folder = home.refused / str(copy)
     folder.mkdir(parents=True, exist_ok=True)
-    _reason_beside(folder / path.name).write_text(reason + "\n", encoding="utf-8")  # first: it is found by its reason
-    _carry(path, folder / path.name)
+    _reason_beside(folder / name).write_text(reason + "\n", encoding="utf-8")  # first: it is found by its reason
+    _carry(path, folder / name)
 
 
 def _reason_beside(path: Path) -> Path:
@@ -284,7 +310,7 @@ def _move(path: Path, folder: Path) -> None:
 def _carry(path: Path, target: Path) -> None:
     """Move a file and its manifest; where the process is killed in between, the file is nowhere without it."""
     manifest = manifest_of(path)
-    has_manifest = manifest.is_symlink() or manifest.is_file()
+    has_manifest = _is_named_well(path) and (manifest.is_symlink() or manifest.is_file())
     if has_manifest:
         shutil.copyfile(manifest, manifest_of(target), follow_symlinks=False)
     shutil.move(path, target)

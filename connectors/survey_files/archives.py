@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
+import os
 import shutil
 import stat
 import zipfile
@@ -24,13 +26,13 @@ _SMALL: Final = 64 * 1024**2
 _CHUNK: Final = 1 << 20
 _OFFICE: Final = ("[Content_Types].xml", "mimetype")
 _BESIDE: Final = ("__MACOSX", "Thumbs.db", "desktop.ini")
-_BROKEN: Final = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError)
+_DAMAGES: Final = (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, NotImplementedError, ValueError)
 
 
 def is_archive(path: Path) -> bool:
     """Whether a file is compressed with gzip or is a zip archive of files; a workbook is a file of its own."""
-    if path.is_symlink() or not path.is_file():
-        return False
+    if path.is_symlink() or not path.is_file() or not os.access(path, os.R_OK, effective_ids=True):
+        return False  # refused with its reason when it is read
     with opened(path) as stream:
         start = stream.read(len(ZIP))
         if start.startswith(GZIP):
@@ -39,7 +41,9 @@ def is_archive(path: Path) -> bool:
             return False
         try:
             names = {part.filename for part in zipfile.ZipFile(stream).infolist()}
-        except zipfile.BadZipFile:
+        except (*_DAMAGES, OSError) as error:
+            if not _is_damage(error):
+                raise
             return path.suffix.lower() == ".zip"
     return names.isdisjoint(_OFFICE)
 
@@ -68,7 +72,9 @@ def unpack(path: Path, folder: Path) -> list[Path]:
                     found = [_taken(packed, folder / "1" / name, path.name, path.stat().st_size)]
             else:
                 found = _unzipped(stream, path.name, folder)
-        except _BROKEN:
+        except (*_DAMAGES, OSError) as error:
+            if not _is_damage(error):
+                raise
             raise FileRefused(f"{path.name} is a damaged archive. Nothing of it was kept; pack it again.") from None
     if not found:
         raise FileRefused(f"{path.name} is an archive without files; nothing of it was kept.")
@@ -78,6 +84,11 @@ def unpack(path: Path, folder: Path) -> list[Path]:
                 f"{path.name} holds another archive, {one.name}. Nothing of it was kept; put that one into the inbox."
             )
     return found
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether the archive is to blame: it may lead to a place before its start; a full disk is not its fault."""
+    return isinstance(error, _DAMAGES) or getattr(error, "errno", None) == errno.EINVAL
 
 
 def _unzipped(stream: IO[bytes], name: str, folder: Path) -> list[Path]:

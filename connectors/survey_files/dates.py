@@ -23,10 +23,14 @@ NAMED_FORMATS: Final = (DAY_FIRST, MONTH_FIRST, UNIX_SECONDS, UNIX_MILLIS)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS: Final = 12
 _HALF_DAY: Final = 12
-_OFFSET: Final = r"Z|UTC|GMT|(?:UTC|GMT)?[+-]\d{1,2}(?::?\d\d)?"
+_NAMED_OFFSETS: Final = {"MEZ": 1, "MESZ": 2, "OEZ": 2, "OESZ": 3, "WEZ": 0, "WESZ": 1}
+"""Hours that Google Forms writes in German; EST and BST mean several zones, and CET is written in summer too."""
+_OFFSET: Final = rf"Z|UTC|GMT|(?:UTC|GMT)?[+-]\d{{1,2}}(?::?\d\d)?|{'|'.join(_NAMED_OFFSETS)}"
 _TIME: Final = (
-    r"(?:(?:T|,?\s+)(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,6})\d*)?)?"
-    rf"(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?)?\s*(?P<offset>{_OFFSET})?"
+    r"(?:(?:T|,?\s+(?:um\s+|à\s+)?)(?P<hour>\d{1,2}):(?P<minute>\d\d)"
+    r"(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d{1,6})\d*)?)?"
+    r"(?:\s*(?:(?P<half>[AaPp])\.?\s?[Mm]\.?|(?P<german_half>vorm|nachm)\.|Uhr))?)?"
+    rf"\s*(?P<offset>{_OFFSET})?"
 )
 _YEAR_FIRST: Final = re.compile(
     rf"(?P<year>\d{{4}})(?P<mark>[./-])(?P<month>\d{{1,2}})(?P=mark)(?P<day>\d{{1,2}}){_TIME}", re.ASCII
@@ -37,7 +41,7 @@ _YEAR_LAST: Final = re.compile(
 )
 _WORD: Final = r"[^\W\d_]+"
 _DAY_NAMED: Final = re.compile(
-    rf"(?:{_WORD}\.?,?\s+)?(?P<day>\d{{1,2}})\.?(?:\s+de)?[\s-]+(?P<name>{_WORD})\.?(?:\s+de)?,?[\s-]+(?P<year>\d{{4}}){_TIME}"
+    rf"(?:{_WORD}\.?,?\s+)?(?P<day>\d{{1,2}})(?:\.|er)?(?:\s+de)?[\s-]+(?P<name>{_WORD})\.?(?:\s+de)?,?[\s-]+(?P<year>\d{{4}}){_TIME}"
 )
 _NAMED_DAY: Final = re.compile(
     rf"(?:{_WORD}\.?,?\s+)?(?P<name>{_WORD})\.?\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}}){_TIME}"
@@ -62,6 +66,8 @@ _UNIX_DIGITS: Final = {10: 1, 13: 1000}
 _THIS_CENTURY: Final = 2000
 _LARGEST_OFFSET: Final = 14
 """Hours; a larger number after the sign is hours and minutes."""
+_HALF_OF: Final = {"vorm": "a", "nachm": "p"}
+_BLANKS: Final = str.maketrans("\u00a0\u202f\u2009", "   ")
 _ZONE_IN_HEADER: Final = re.compile(rf"\(\s*({_OFFSET})\s*\)")
 
 DateReader = Callable[[str], datetime | None]
@@ -97,7 +103,7 @@ class DateEvidence:
         """Look at one cell; cells in year-first form say nothing and need nothing."""
         if not cell or cell[4:5] == "-":
             return
-        match = _YEAR_LAST.fullmatch(cell.strip())
+        match = _YEAR_LAST.fullmatch(_plain(cell))
         if match is None:
             return
         one, two = int(match["one"]), int(match["two"])
@@ -146,6 +152,11 @@ def zone_named(name: str) -> tzinfo:
         raise KeyError(name) from error
 
 
+def is_month(text: str) -> bool:
+    """Whether a text is the name of a month, or short for one."""
+    return text.strip().removesuffix(".").casefold() in _MONTH_OF
+
+
 def utc_text(instant: datetime) -> str:
     """An instant as "YYYY-MM-DD HH:MM:SS.ffffff" in UTC."""
     return datetime.combine(instant, instant.time()).isoformat(" ", "microseconds")
@@ -172,6 +183,12 @@ def _order(rule: DateRule, evidence: DateEvidence) -> tuple[str, str | None]:
     )
 
 
+def _plain(cell: str) -> str:
+    """A cell without outer blanks and with one kind of blank; JavaScript writes a narrow one before AM and PM."""
+    text = cell.strip()
+    return text if text.isascii() else text.translate(_BLANKS)
+
+
 def _cached(read: DateReader) -> DateReader:
     return lru_cache(maxsize=1 << 16)(read)
 
@@ -185,6 +202,8 @@ def _offset(text: str) -> tzinfo:
     digits = text.removeprefix("UTC").removeprefix("GMT")
     if digits in ("", "Z"):
         return UTC
+    if digits in _NAMED_OFFSETS:
+        return timezone(timedelta(hours=_NAMED_OFFSETS[digits]))
     number = int(digits[1:].replace(":", ""))
     hours, minutes = divmod(number, 100) if number > _LARGEST_OFFSET else (number, 0)
     offset = timedelta(hours=hours, minutes=minutes)
@@ -199,7 +218,7 @@ class _Stamp:
     order: str
 
     def __call__(self, text: str) -> datetime | None:
-        text = text.strip()
+        text = _plain(text)
         if text.isdecimal():
             per_second = _UNIX_DIGITS.get(len(text))
             return _Unix(per_second)(text) if per_second else None
@@ -229,7 +248,8 @@ class _Stamp:
         else:
             return None
         zone = _offset(match["offset"]) if match["offset"] else self.zone
-        clock = _hour(match["hour"], match["half"]), int(match["minute"] or 0), int(match["second"] or 0)
+        half = match["half"] or _HALF_OF.get(match["german_half"] or "")
+        clock = _hour(match["hour"], half), int(match["minute"] or 0), int(match["second"] or 0)
         microsecond = int((match["fraction"] or "").ljust(6, "0"))
         return datetime(year, month, day, *clock, microsecond, tzinfo=zone).astimezone(UTC)
 

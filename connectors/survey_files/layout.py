@@ -18,11 +18,14 @@ from connectors.survey_files.dates import DateRule, constant_instant, utc_text, 
 from connectors.survey_files.mapping import DateColumn, DateConstant, FileMapping, FromColumn
 from connectors.survey_files.profiles import Profile
 from connectors.survey_files.questions import asks_for_a_reason, asks_to_recommend, stated_scale
+from connectors.survey_files.scores import plain_score
 from connectors.survey_files.table import FileRefused, Rows
 
 NPS_SCALE: Final = (0, 10)
 _SHOWN_COLUMNS: Final = 40
 _SHOWN_CHARACTERS: Final = 60
+_SHOWN_END: Final = 24
+"""What several columns of one question differ in stands at the end of their names."""
 
 # Conformed field -> key of the mapping whose plain string is a column.
 _COLUMN_KEYS: Final = {
@@ -51,7 +54,10 @@ class RowExclusion:
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything that mapping the rows of one file needs. Positions count from 0; several are joined with blanks."""
+    """Everything that mapping the rows of one file needs. Positions count from 0; several are joined with blanks.
+
+    ``choices`` are the scores that the columns of a question with a column per choice stand for; else there are none.
+    """
 
     names: tuple[str, ...]
     header_rows: int
@@ -59,10 +65,12 @@ class Layout:
     dates: Mapping[str, tuple[int, DateRule]]
     constants: Mapping[str, str | int | bool]
     exclusions: tuple[RowExclusion, ...]
+    choices: tuple[str, ...]
     scale_is_assumed: bool
     excluded_file: str | None
     separate: bool
     placeholders: frozenset[str]
+    undated: frozenset[str]
     notes: tuple[str, ...]
 
 
@@ -81,7 +89,7 @@ def resolve(
     mapped = _mapped_places(file_name, columns, mapping) if mapping else {}
     notes = [f"recognised as {profile.title}, {header_rows} header row{'s' * (header_rows > 1)}"] if profile else []
     notes += [f"{above} rows above the header left aside"] if above else []
-    excluded_file, scale = None, mapping.scale if mapping else None
+    excluded_file, scale, choices = None, mapping.scale if mapping else None, tuple[str, ...]()
 
     if profile and profile.other_metric:
         excluded_file = "other_metric"
@@ -92,15 +100,16 @@ def resolve(
     elif profile and "score" not in mapped:
         score, how = _recommend_question(file_name, columns, profile)
         notes.append(how)
-        if score is None:
+        if not score:
             excluded_file = "not_nps"
         else:
-            found["score"] = (score,)
-            is_grouped = score in _beside_group_columns(columns, profile)
-            scale = scale or stated_scale(columns[score].question) or (NPS_SCALE if is_grouped else None)
+            found["score"], choices = score, _choices(columns, score)
+            is_grouped = score[0] in _beside_group_columns(columns, profile)
+            offered = (min(map(int, choices)), max(map(int, choices))) if choices else None
+            scale = scale or offered or stated_scale(columns[score[0]].question) or (NPS_SCALE if is_grouped else None)
     found |= mapped
     if profile and "score" in found and "comment" not in found:
-        comment = _comment_place(columns, profile, found["score"][0])
+        comment = _comment_place(columns, profile, found["score"])
         found |= {"comment": (comment,)} if comment is not None else {}
 
     constants = _constants(mapping, profile, default_timezone)
@@ -118,10 +127,12 @@ def resolve(
         dates=_dates(columns, found, mapping, profile, default_timezone),
         constants=constants | ({"scale_min": scale[0], "scale_max": scale[1]} if "score" in found else {}),
         exclusions=tuple(_exclusions(columns, mapping, profile)),
+        choices=choices,
         scale_is_assumed=scale_is_assumed,
         excluded_file=excluded_file,
         separate=not _is_cumulative(mapping, profile),
         placeholders=_cell_values(profile.placeholders if profile else ()),
+        undated=_cell_values(profile.undated if profile else ()),
         notes=tuple(notes),
     )
 
@@ -134,10 +145,16 @@ def shown_header(names: Sequence[str]) -> str:
 
 
 def shown(names: Iterable[str]) -> str:
-    """Column names for a sentence: shortened, addresses in them left out, not more than 40."""
-    listed = ["(a name with an address)" if "@" in name else name[:_SHOWN_CHARACTERS] for name in names]
+    """Column names for a sentence: shortened in their middle, addresses in them left out, not more than 40."""
+    listed = ["(a name with an address)" if "@" in name else _shortened(name) for name in names]
     rest = len(listed) - _SHOWN_COLUMNS
     return ", ".join(listed[:_SHOWN_COLUMNS]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _shortened(name: str) -> str:
+    if len(name) <= _SHOWN_CHARACTERS:
+        return name
+    return f"{name[: _SHOWN_CHARACTERS - _SHOWN_END - 1]}…{name[-_SHOWN_END:]}"
 
 
 def _profile_places(columns: Sequence[FileColumn], profile: Profile) -> dict[str, tuple[int, ...]]:
@@ -171,6 +188,13 @@ def _mapped_places(file_name: str, columns: Sequence[FileColumn], mapping: FileM
     missing = sorted({name for name in mapped_columns(mapping) if place_of(columns, name) is None})
     if missing:
         raise FileRefused(_missing(file_name, missing, columns, mapping.name))
+    if score := wanted.get("score"):
+        again = [column.name for column in columns if fold(score) in column.ids and column.name.startswith(f"{score}_")]
+        if again:
+            raise FileRefused(
+                f"{file_name} has {1 + len(again)} columns named {shown([score])}, and nothing says which of them "
+                f"holds the score. Take the others out of the file, or name in nps.yaml a later one: {shown(again)}."
+            )
     return {key: (place,) for key, name in wanted.items() if (place := place_of(columns, name)) is not None}
 
 
@@ -184,8 +208,8 @@ def _missing(file_name: str, missing: Sequence[str], columns: Sequence[FileColum
     )
 
 
-def _recommend_question(file_name: str, columns: Sequence[FileColumn], profile: Profile) -> tuple[int | None, str]:
-    """Position of the one recommend question with evidence for its scale, None for none; and a note."""
+def _recommend_question(file_name: str, columns: Sequence[FileColumn], profile: Profile) -> tuple[tuple[int, ...], str]:
+    """Positions of the one recommend question with evidence for its scale, none where there is none; and a note."""
     grouped = set(_beside_group_columns(columns, profile))
     worded = {place for place in _question_places(columns, profile) if asks_to_recommend(columns[place].question)}
     found = grouped | worded
@@ -193,20 +217,28 @@ def _recommend_question(file_name: str, columns: Sequence[FileColumn], profile: 
         found = {
             place for place in found if place in grouped or not asks_for_a_reason(columns[place].question)
         } or found
-    if len(found) > 1:
+    if len(found) > 1 and not _choices(columns, sorted(found)):
         raise FileRefused(
             f"{file_name} has {len(found)} recommend questions: "
             f"{shown(columns[place].name for place in sorted(found))}. "
             f"Say in nps.yaml which one counts: a mapping with profile: {profile.name} and score: COLUMN."
         )
     if not found:
-        return None, (
+        return (), (
             "no recommend question found: every row is kept and excluded as not_nps. If one column is such a question, "
             f"name it in nps.yaml: a mapping with profile: {profile.name} and score: COLUMN"
         )
-    place = found.pop()
-    evidence = "its NPS group column" if place in grouped else "its wording"
-    return place, f"recommend question: column {shown([columns[place].name])}, known by {evidence}"
+    places = tuple(sorted(found))
+    evidence = "its NPS group column" if places[0] in grouped else "its wording"
+    named = f"{len(places)} columns from" if len(places) > 1 else "column"
+    return places, f"recommend question: {named} {shown([columns[places[0]].name])}, known by {evidence}"
+
+
+def _choices(columns: Sequence[FileColumn], places: Sequence[int]) -> tuple[str, ...]:
+    """The scores that columns stand for which are the choices of one question; none where they are anything else."""
+    choices = tuple(plain_score(columns[place].label).strip() for place in places)
+    is_one = len({columns[place].question for place in places}) == 1 < len({*choices}) == len(places)
+    return choices if is_one and all(choice.isdecimal() for choice in choices) else ()
 
 
 def _beside_group_columns(columns: Sequence[FileColumn], profile: Profile) -> Iterable[int]:
@@ -239,15 +271,15 @@ def _is_open(column: FileColumn, profile: Profile) -> bool:
     return fold(column.label) in marks or any(name.endswith(mark) for mark in marks for name in column.ids)
 
 
-def _comment_place(columns: Sequence[FileColumn], profile: Profile, score: int) -> int | None:
+def _comment_place(columns: Sequence[FileColumn], profile: Profile, score: Sequence[int]) -> int | None:
     """The column after the score if it asks for a reason or is the only open question, else None."""
     metadata = {fold(name) for name in profile.metadata}
     answers = [
         place
         for place, column in enumerate(columns)
-        if place != score and not column.ids & metadata and not _is_derived(column, profile)
+        if place not in score and not column.ids & metadata and not _is_derived(column, profile)
     ]
-    following = next((place for place in answers if place > score), None)
+    following = next((place for place in answers if place > score[-1]), None)
     if following is None:
         return None
     open_questions = (

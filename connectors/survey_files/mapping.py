@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from connectors.survey_files.dates import NAMED_FORMATS, zone_named
 from connectors.survey_files.profiles import PROFILES
 
-MAPPED_VERSION: Final = 1
+MAPPED_VERSION: Final = 2
 """Raised when the same file and mapping come to yield other records, so that files are mapped anew."""
 
 ExcludeReason = Literal["partial", "test", "bogus", "not_nps", "other_metric"]

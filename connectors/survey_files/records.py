@@ -13,7 +13,7 @@ from typing import Final
 from connectors.base import Record
 from connectors.survey_files.dates import DateReader, utc_text
 from connectors.survey_files.layout import Layout, RowExclusion
-from connectors.survey_files.scores import plain_score
+from connectors.survey_files.scores import score_reader
 from connectors.survey_files.table import RowCounts
 
 FILE_FIELDS: Final[Mapping[str, str]] = {
@@ -48,7 +48,9 @@ def fitted_rows(rows: Iterable[Row], width: int, counts: RowCounts) -> Iterator[
         elif len(row) > width:
             while len(row) > width and not row[-1].strip():
                 row.pop()
-            counts.long += len(row) > width
+            if len(row) > width:
+                counts.long += 1
+                counts.escaped += any("\\" in cell for cell in row)
         yield row
 
 
@@ -104,11 +106,11 @@ def _cells(names: Sequence[str]) -> Callable[[Row], str]:
 
 def _steps(layout: Layout, readers: Mapping[str, DateReader]) -> list[Step]:
     steps = [
-        _score(key, places[0]) if key == "score" else _text(key, places, layout.placeholders)
+        _score(key, score_reader(places, layout.choices)) if key == "score" else _text(key, places, layout.placeholders)
         for key, places in layout.columns.items()
     ]
     if "responded_at" in layout.dates:
-        steps.append(_responded_at(layout.dates["responded_at"][0], readers["responded_at"]))
+        steps.append(_responded_at(layout.dates["responded_at"][0], readers["responded_at"], {"", *layout.undated}))
     if "invited_at" in layout.dates:
         steps.append(_invited_at(layout.dates["invited_at"][0], readers["invited_at"]))
     if layout.excluded_file or layout.exclusions:
@@ -134,17 +136,17 @@ def _text(key: str, places: tuple[int, ...], nothing: AbstractSet[str]) -> Step:
     return lambda row: member + _quoted(text) if (text := read(row)) not in empty else ""
 
 
-def _score(key: str, at: int) -> Step:
+def _score(key: str, read: Callable[[Row], str]) -> Step:
     member = _member(key)
-    return lambda row: member + _quoted(plain_score(row[at]))
+    return lambda row: member + _quoted(read(row))
 
 
-def _responded_at(at: int, read: DateReader) -> Step:
+def _responded_at(at: int, read: DateReader, nothing: AbstractSet[str]) -> Step:
     member, basis = _member("responded_at"), f"{_member('responded_at_basis')}{_quoted('source')}"
     unreadable = f"{_member('responded_at_unreadable')}true"
 
     def step(row: Row) -> str:
-        if not (text := row[at].strip()):
+        if (text := row[at].strip()) in nothing:
             return ""
         if (instant := read(text)) is None:
             return unreadable

@@ -30,6 +30,11 @@ _NPS_SCALES: Final = ((None, "10"), ("0", "10"))
 _SIGNS: Final = re.compile(r"[\W_]+")
 
 
+def is_other_metric(text: str) -> bool:
+    """Whether a text is the name of another metric than NPS."""
+    return _SIGNS.sub("", text.casefold()) in _OTHER
+
+
 class Neighbours:
     """The different cells of every column beside the score that has only a few of them."""
 

@@ -14,7 +14,7 @@ from connectors.survey_files.layout import Layout, shown
 from connectors.survey_files.reader import SourceFile
 from connectors.survey_files.records import exclusion_of, fitted_rows
 from connectors.survey_files.scales import Neighbours
-from connectors.survey_files.scores import plain_score
+from connectors.survey_files.scores import score_reader
 from connectors.survey_files.table import FileRefused, RowCounts
 
 ENOUGH_ANSWERS: Final = 10
@@ -40,16 +40,17 @@ def scan(source: SourceFile, layout: Layout) -> Scan:
     found = Scan(dates={key: DateEvidence() for key in layout.dates})
     dates = [(place, found.dates[key].add) for key, (place, _) in layout.dates.items()]
     ids = layout.columns.get("response_id", ())
-    score = next(iter(layout.columns.get("score", ())), None)
+    places = layout.columns.get("score", ())
+    score_of = score_reader(places, layout.choices) if places else lambda _: ""
     neighbours, excluded_by = _neighbours(layout), exclusion_of(layout)
     for row in data_rows(source, layout, found.counts):
         found.rounded += any("+" in row[place] and _ROUNDED.fullmatch(row[place].strip()) is not None for place in ids)
         if (reason := excluded_by(row)) is not None:
             found.excluded[reason] += 1
-        elif score is not None and row[score].strip():
+        elif score := score_of(row).strip():
             neighbours.add(row)
             if layout.scale_is_assumed:
-                found.answers[plain_score(row[score]).strip()] += 1
+                found.answers[score] += 1
         for place, look_at in dates:
             look_at(row[place])
     _refuse_untrusted(source, layout, found)
@@ -82,6 +83,12 @@ def _refuse_untrusted(source: SourceFile, layout: Layout, found: Scan) -> None:
         raise FileRefused(
             f"{name}: its last row has fewer cells than the header and no line end, so the file was cut off. "
             "Nothing of it was kept; export it again."
+        )
+    if counts.escaped:
+        raise FileRefused(
+            f"{name}: {counts.escaped} rows have more cells than the header, and backslashes: for a quote in a cell "
+            'it writes \\" where CSV has "", so that cells are shifted. Nothing of it was kept; export it again with '
+            "doubled quotes."
         )
     if found.rounded:
         raise FileRefused(

@@ -24,11 +24,15 @@ class FileRefused(RecordError):  # noqa: N818 - it is an outcome that a run repo
 
 @dataclass
 class RowCounts:
-    """What one pass met: rows in all, shorter and longer than the header, the number of the last short one."""
+    """What one pass met: rows in all, shorter and longer than the header, the number of the last short one.
+
+    ``escaped`` of the longer ones have a backslash, which may stand before a quote that was meant for the text.
+    """
 
     rows: int = 0
     short: int = 0
     long: int = 0
+    escaped: int = 0
     last_short: int = 0
     repairs: Repairs = field(default_factory=Repairs)
 

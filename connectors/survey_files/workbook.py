@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any, BinaryIO, Final
 
 import openpyxl
 from defusedxml.common import DefusedXmlException
+from openpyxl.styles import numbers
 
 from connectors.survey_files.table import HEAD_ROWS, FileRefused, IsHeader, Options, RowCounts
 from connectors.values import storable
@@ -36,7 +38,11 @@ _DAMAGED: Final = (
     "is a damaged or protected Excel workbook. Nothing of it was kept; save it anew without a password, or export it "
     "as CSV (UTF-8)."
 )
-_BROKEN: Final = (zipfile.BadZipFile, SyntaxError, KeyError, ValueError, TypeError, IndexError, EOFError, OSError)
+# openpyxl lets through whatever a damaged or locked file makes zipfile and the XML parser raise.
+_BROKEN: Final = (
+    zipfile.BadZipFile, zlib.error, RuntimeError, SyntaxError, KeyError, ValueError, TypeError, IndexError,
+    EOFError, OSError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,7 @@ class Workbook:
     def rows(self, stream: BinaryIO, counts: RowCounts) -> Iterator[list[str]]:  # noqa: ARG002 - nothing to repair
         """Every row with a cell that is not empty. Raises ``FileRefused`` where the workbook is damaged."""
         with _opened(stream, self.name) as book:
-            yield from _rows(book[self.sheet])
+            yield from _rows(book[self.sheet], has_percents=_has_percents(book))
 
 
 def open_workbook(stream: BinaryIO, name: str, options: Options, is_header: IsHeader) -> Workbook:
@@ -60,7 +66,7 @@ def open_workbook(stream: BinaryIO, name: str, options: Options, is_header: IsHe
     _refuse_bombs(stream, name)
     with _opened(stream, name) as book:
         sheets = {
-            sheet.title: tuple(tuple(row) for row in islice(_rows(sheet), HEAD_ROWS))
+            sheet.title: tuple(tuple(row) for row in islice(_rows(sheet, has_percents=_has_percents(book)), HEAD_ROWS))
             for sheet in book.worksheets
             if sheet.sheet_state == "visible" or sheet.title == options.sheet
         }
@@ -110,12 +116,27 @@ def _is_bomb(error: BaseException | None) -> bool:
     return _is_bomb(error.__cause__ or error.__context__)
 
 
-def _rows(sheet: Any) -> Iterator[list[str]]:
+def _has_percents(book: Any) -> bool:
+    """Whether a cell could be shown as a percentage. Nearly no workbook has any, and values alone are read faster."""
+    # openpyxl has no public list of the formats that a workbook uses.
+    used = [numbers.builtin_format_code(style.numFmtId) or "" for style in book._cell_styles]  # noqa: SLF001
+    return any("%" in text for text in (*book._number_formats, *used))  # noqa: SLF001
+
+
+def _rows(sheet: Any, *, has_percents: bool) -> Iterator[list[str]]:
     sheet.reset_dimensions()  # some tools write a wrong one, and openpyxl would believe it
-    for row in sheet.iter_rows(values_only=True):
-        cells = [_text(value) for value in row]
+    read = _shown if has_percents else _text
+    for row in sheet.iter_rows(values_only=not has_percents):
+        cells = [read(value) for value in row]
         if any(cells):
             yield cells
+
+
+def _shown(cell: Any) -> str:
+    """A percentage as a person sees it: 100 % is stored as 1, and no score."""
+    if isinstance(cell.value, int | float) and "%" in (cell.number_format or ""):
+        return f"{_text(float(f'{cell.value * 100:.12g}'))}%"
+    return _text(cell.value)
 
 
 def _text(value: object) -> str:
@@ -145,7 +166,7 @@ def _refuse_bombs(stream: BinaryIO, name: str) -> None:
     """Refuse a workbook whose parts grow to much more than any sheet of answers; the stated sizes bound the reading."""
     try:
         parts: Sequence[zipfile.ZipInfo] = zipfile.ZipFile(stream).infolist()
-    except zipfile.BadZipFile:
+    except _BROKEN:
         raise FileRefused(f"{name} {_DAMAGED}") from None
     if not any(part.filename.startswith("xl/") for part in parts):
         raise FileRefused(

@@ -201,3 +201,19 @@ def test_a_file_waits_for_its_manifest_and_a_manifest_for_its_file(shop: Pipelin
     assert outcomes["other.csv.manifest.json"].startswith("is the manifest of a file that is not here")
     assert {outcome.name: outcome.rows for outcome in pull_files(shop.settings())}["answers.csv"] == 2
     assert names(shop.home.inbox) == {"other.csv.manifest.json"}
+
+
+@pytest.mark.parametrize("name", ["ü" * 120 + ".csv", "x" * 251 + ".csv", os.fsdecode(b"M\xe4rz.csv")])
+def test_a_name_that_cannot_be_kept_is_refused_and_holds_no_other_file_up(shop: Pipeline, name: str) -> None:
+    drop(shop, name, ANSWERS)
+    drop(shop, "z.csv", ANSWERS)
+    with zipfile.ZipFile(drop(shop, "all.zip", b""), "w") as archive:
+        archive.writestr("x" * 251 + ".csv", ANSWERS)
+    outcomes = pull_files(shop.settings())
+    assert [outcome.rows for outcome in outcomes if outcome.name == "z.csv"] == [2]
+    refused = [outcome for outcome in outcomes if outcome.refused]
+    assert len(refused) == 2
+    assert all("has a name of more than 236 bytes, or one that is not UTF-8" in told(one) for one in refused)
+    kept = [path for path in shop.home.refused.rglob("*") if path.is_file() and "reason" not in path.name]
+    assert [path.read_bytes() for path in kept] == [ANSWERS, ANSWERS]
+    assert names(shop.home.inbox) == set()

@@ -51,7 +51,8 @@ class Profile(_Declaration):
     column leaves it open; ``date_formats`` per conformed field, where the tool writes one that no cell tells.
 
     ``other_metric`` names what the tool asks for where that is never NPS. ``cumulative``: every export repeats all
-    earlier answers; only for tools without response ids. ``placeholders`` are cells that stand for nothing.
+    earlier answers; only for tools without response ids. ``placeholders`` are cells that stand for nothing,
+    ``undated`` those that stand for no date.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Profile(_Declaration):
     other_metric: str | None = None
     cumulative: bool = False
     placeholders: tuple[str, ...] = ()
+    undated: tuple[str, ...] = ()
 
 
 def _declared() -> dict[str, Profile]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
+import resource
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -104,3 +107,43 @@ def test_what_cannot_be_trusted_is_refused_by_name(
     with pytest.raises(FileRefused, match=sentence):
         unpack(path, tmp_path / "out")
     assert {one.name for one in tmp_path.iterdir()} <= {name, "out"}
+
+
+def test_a_file_that_may_not_be_read_is_no_archive_and_raises_nothing() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder, "answers.csv")
+        path.write_bytes(b"id,score\n1,9\n")
+        path.chmod(0)
+        user = os.geteuid()
+        if user == 0:  # who may read everything
+            os.seteuid(65534)
+        try:
+            assert not is_archive(path)
+        finally:
+            os.seteuid(user)
+
+
+def with_its_first_entry(content: bytes, at: int, value: int) -> bytes:
+    """A zip archive with another byte in the first entry of its directory."""
+    place = content.index(b"PK\x01\x02") + at
+    return content[:place] + bytes([value]) + content[place + 1 :]
+
+
+@pytest.mark.parametrize(("at", "value"), [(6, 200), (10, 99), (45, 255)], ids=["version", "method", "place"])
+def test_a_damaged_directory_is_refused_and_fails_nothing(write: Write, tmp_path: Path, at: int, value: int) -> None:
+    path = write(with_its_first_entry(zipped({"a.csv": ANSWERS}), at, value), "a.zip")
+    assert is_archive(path)
+    with pytest.raises(FileRefused, match=r"a.zip is a damaged archive"):
+        unpack(path, tmp_path / "out")
+
+
+def test_a_disk_without_room_is_not_the_fault_of_the_archive(write: Write, tmp_path: Path) -> None:
+    path = write(zipped({"a.csv": os.urandom(200_000)}), "a.zip")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            unpack(path, tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

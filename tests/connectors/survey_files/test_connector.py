@@ -160,6 +160,24 @@ def test_another_scale_is_another_metric(mapped: Mapped, scale: list[int]) -> No
     assert (row["excluded"], [row["scale_min"], row["scale_max"]]) == ("other_metric", scale)
 
 
+def test_two_columns_with_the_name_of_the_score_are_asked_about(
+    write: Write, mapping: Build, payloads: Payloads
+) -> None:
+    content = "id,nps,nps\n1,9,2\n"
+    with pytest.raises(FileRefused, match=r"has 2 columns named nps, .* name in nps.yaml a later one: nps_2\."):
+        open_survey_file(write(content), [mapping(score="nps")], "UTC")
+    (payload,) = payloads(open_survey_file(write(content), [mapping(score="nps_2")], "UTC"))
+    assert payload["mapped"]["score"] == "2"
+
+
+def test_quotes_behind_backslashes_that_shift_cells_refuse_the_file(write: Write, mapping: Build) -> None:
+    content = 'id,why,nps\n1,"so \\"good, so 3\\" said",9\n2,"C:\\",4\n'
+    with pytest.raises(FileRefused, match=r"1 rows have more cells than the header, and backslashes"):
+        open_survey_file(write(content), [mapping(score="nps")], "UTC")
+    file = open_survey_file(write('id,why,nps\n2,"C:\\",4\n'), [mapping(score="nps")], "UTC")
+    assert file.data_rows == 1
+
+
 def test_short_and_long_rows_keep_their_cells_and_are_counted(write: Write, mapping: Build, payloads: Payloads) -> None:
     file = open_survey_file(write("id,score,c\n1,9\n2,8,ok,more,\n3,7,ok,,\n"), [mapping()], "UTC")
     assert [row["cells"] for row in payloads(file)] == [

@@ -37,6 +37,16 @@ def read_column(
 @pytest.mark.parametrize(
     ("cell", "utc"),
     [
+        ("2026/03/01 9:12:13 AM MEZ", "2026-03-01 08:12:13.000000"),
+        ("2026/07/01 9:12:13 PM MESZ", "2026-07-01 19:12:13.000000"),
+        ("2026/07/01 12:12:13 nachm. OESZ", "2026-07-01 09:12:13.000000"),
+        ("2026/03/01 9:12:13 vorm.", "2026-03-01 08:12:13.000000"),
+        ("24/03/2026 9:05 p. m.", "2026-03-24 20:05:00.000000"),
+        ("24/03/2026 9:05 a. m. GMT+1", "2026-03-24 08:05:00.000000"),
+        ("24.03.2026 10:05 Uhr", "2026-03-24 09:05:00.000000"),
+        ("1. März 2026 um 10:05", "2026-03-01 09:05:00.000000"),
+        ("1er mars 2026 à 10:05", "2026-03-01 09:05:00.000000"),
+        ("24/03/2026,\u00a09:05\u202fPM", "2026-03-24 20:05:00.000000"),
         ("2024-01-15", "2024-01-14 23:00:00.000000"),
         ("2024-07-15", "2024-07-14 22:00:00.000000"),
         ("2024-01-15 10:30", "2024-01-15 09:30:00.000000"),
@@ -101,6 +111,11 @@ def test_what_is_no_date_is_unreadable_and_never_guessed(cell: str) -> None:
 )
 def test_the_whole_column_decides_the_order_of_day_and_month(cells: tuple[str, ...], first_utc: str) -> None:
     assert read_column(*cells)[0] == first_utc
+
+
+def test_blanks_of_another_kind_do_not_hide_that_the_order_is_open() -> None:
+    with pytest.raises(DateOrderError, match="cannot be told apart"):
+        read_column("3/1/2026, 9:05:00\u202fAM", "3/4/2026, 9:05:00\u202fAM")
 
 
 def test_an_open_order_is_a_question_not_a_guess() -> None:

@@ -260,6 +260,31 @@ def test_surveymonkey_joins_its_two_header_rows(write: Write, payloads: Payloads
     assert mapped["responded_at"] == "2024-05-13 11:05:00.000000"
 
 
+CHOICES = ("0 - Not at all likely", *map(str, range(1, 10)), "10 - Extremely likely")
+
+
+def expanded(choices: Sequence[str], *answers: Sequence[str]) -> str:
+    """An export with a column for each choice of the recommend question, and a comment behind."""
+    first = (*SURVEYMONKEY, NPS, *("",) * (len(choices) - 1), "What could we do better?")
+    rows = [(*MONKEY_ROW, *answer, "More staff") for answer in answers]
+    return table(first, (*("",) * len(SURVEYMONKEY), *choices, "Open-Ended Response"), *rows)
+
+
+def test_a_column_for_each_choice_is_one_score(read: Read) -> None:
+    nothing = ("",) * 11
+    chosen = [(*nothing[:at], cell, *nothing[at + 1 :]) for at, cell in enumerate(CHOICES)]
+    marked, twice = ("X", *nothing[1:]), (CHOICES[0], *nothing[2:], CHOICES[10])
+    _, rows = read(expanded(CHOICES, *chosen, nothing, marked, twice))
+    assert [row["score"] for row in rows[:11]] == [str(score) for score in range(11)]
+    assert [row["score"] for row in rows[11:]] == ["", "0: X", "0 10"]
+    assert {row["comment"] for row in rows} == {"More staff"}
+
+
+def test_a_column_for_each_of_five_stars_is_another_metric(read: Read) -> None:
+    _, rows = read(expanded(("1", "2", "3", "4", "5"), ("", "", "", "4", "")))
+    assert [row["excluded"] for row in rows] == ["other_metric"]
+
+
 def test_surveymonkey_dates_that_fit_both_ways_are_read_as_it_writes_them_and_noted(read: Read) -> None:
     row = tuple(cell.replace("05/13/2024", "05/06/2024") for cell in MONKEY_ROW)
     file, rows = read(table((*SURVEYMONKEY, NPS), (*("",) * len(SURVEYMONKEY), "Response"), (*row, "9")))

@@ -160,3 +160,25 @@ def test_another_zip_archive_is_no_workbook(write: Write) -> None:
         archive.writestr("word/document.xml", "<x/>")
     with pytest.raises(FileRefused, match="is a zip archive that holds no Excel workbook"):
         open_source(write(out.getvalue(), "letter.docx"))
+
+
+def test_a_percentage_is_no_score(write: Write) -> None:
+    made = openpyxl.Workbook()
+    sheet = made.worksheets[0]
+    for row in (["id", "share", "score"], [1, 1, 9], [2, 0.29, 4], [3, 1, 8]):
+        sheet.append(row)
+    sheet["B2"].number_format, sheet["B3"].number_format = "0%", "0.00 %"
+    stream = io.BytesIO()
+    made.save(stream)
+    rows = list(open_source(write(stream.getvalue(), "book.xlsx")).raw_rows(RowCounts()))
+    assert rows == [["id", "share", "score"], ["1", "100%", "9"], ["2", "29%", "4"], ["3", "1", "8"]]
+
+
+@pytest.mark.parametrize(("at", "value"), [(6, 200), (8, 1)], ids=["version", "password"])
+def test_a_workbook_with_a_damaged_or_locked_part_is_refused(write: Write, at: int, value: int) -> None:
+    out = io.BytesIO()
+    openpyxl.Workbook().save(out)
+    place = out.getvalue().rindex(b"[Content_Types].xml") - 46 + at  # in the directory at the end
+    content = out.getvalue()[:place] + bytes([value]) + out.getvalue()[place + 1 :]
+    with pytest.raises(FileRefused, match=r"a.xlsx is a damaged or protected Excel workbook"):
+        open_source(write(content, "a.xlsx"))
