@@ -64,6 +64,11 @@ select customer_id, source_system, source_stream, md5(source_system || customer_
 from mart.dim_customers,
     (values ('hubspot', 'contacts'), ('zendesk', 'users')) as streams(source_system, source_stream);
 
+create table mart.identity_edges as
+select customer_id, source_system, source_stream, source_record_id, 'email' as rule, 'normalised e-mail' as evidence,
+    'email:' || customer_id as shared_key, null::varchar as refused
+from mart.customer_identities;
+
 create table mart.dim_surveys as
 select distinct survey_id, source_system, source_stream as name, survey_type, 'email' as channel,
     'purchase' as touchpoint, 0 as scale_min, 10 as scale_max

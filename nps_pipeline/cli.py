@@ -133,6 +133,27 @@ def plan(destination: str | None, as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("what")
+@AS_JSON
+@_sentences
+def explain(what: str, as_json: bool) -> None:
+    """Show why records are one customer, and what was refused to join.
+
+    WHAT is a customer_id, a response_id, a record's id (alone or as source.stream/id) or an e-mail address.
+    """
+    from nps_pipeline import console  # noqa: PLC0415
+    from nps_pipeline.explain import explain as explained  # noqa: PLC0415
+    from nps_pipeline.publications import require_current  # noqa: PLC0415
+
+    identities = explained(require_current(load_settings().home), what)
+    if as_json:
+        click.echo(json.dumps([asdict(identity) for identity in identities], indent=1, default=str))
+        return
+    for identity in identities:
+        console.print_identity(identity)
+
+
+@main.command()
 @click.option("--source", help="Only this source (files) or stream (files.retail).")
 @click.option("--reason", help="Only this reason.")
 @click.option("--load", metavar="LOAD_ID", help="Only rows of this load.")

@@ -175,6 +175,13 @@ class Identity(_Section):
         description="An e-mail address that stands on records with more different names than this is shared by many "
         "people and joins none of them.",
     )
+    keys_per_customer: int = Field(
+        50,
+        ge=2,
+        description="A customer of more keys than this (person records, addresses, respondent ids) is cut at its "
+        "weakest rule: respondent ids, then addresses, then ids of other sources. The check "
+        "no_customer_is_too_large reports it.",
+    )
 
 
 class Gate(_Section):

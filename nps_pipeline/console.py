@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nps_pipeline.catalogue import Entry
+from nps_pipeline.explain import REFUSALS, Identity
 from nps_pipeline.hold import Hold
 from nps_pipeline.plan import WRITTEN
 from nps_pipeline.progress import is_told
@@ -106,6 +107,46 @@ def print_summary(summary: Summary) -> None:
     out.print(f"Report       {summary.report}", markup=False)
     if summary.held:
         out.print(f"Held         {Hold(**summary.held).sentence(summary.publication_id)}", markup=False)
+
+
+def print_identity(identity: Identity) -> None:
+    """A customer with its records, what joins them and what does not; or a record that is no customer's."""
+    if identity.customer is None:
+        out.print(f"No customer: nothing tells whose {_record(identity.records[0])} is, or nothing of it is live.")
+    else:
+        known = identity.customer
+        named = ", ".join(known[name] for name in ("display_name", "email", "account") if known[name])
+        out.print(f"Customer {known['customer_id']}" + (f": {named}" if named else ""))
+        print_table(
+            f"Records: {len(identity.records):,}",
+            [{**row, "record": _record(row)} for row in identity.records],
+            {"record": "record", "rule": "joined by", "evidence": "evidence"},
+        )
+        # the key that a record has by itself says something where another record names it
+        shared = Counter(row["shared_key"] for row in identity.keys)
+        joining = [row for row in identity.keys if row["rule"] != "own_record" or shared[row["shared_key"]] > 1]
+        if joining:
+            print_table(
+                "Keys: records that share one are one customer",
+                [{**row, "record": _record(row)} for row in joining],
+                {"shared_key": "key", "record": "record", "rule": "rule", "evidence": "evidence"},
+            )
+    if identity.refused:
+        print_table(
+            "Refused to join",
+            [{**row, "record": _record(row), "why": REFUSALS[row["refused"]]} for row in identity.refused],
+            {
+                "evidence": "evidence",
+                "record": "record",
+                "rule": "rule",
+                "other_records": "other records",
+                "why": "why",
+            },
+        )
+
+
+def _record(row: Mapping[str, Any]) -> str:
+    return f"{row['source_system']}.{row['source_stream']}/{row['source_record_id']}"
 
 
 def print_publications(entries: Sequence[Entry]) -> None:

@@ -24,7 +24,8 @@ create table if not exists raw.loads (
 );
 create or replace table raw.run (
     publication_id varchar, published_at timestamp, as_of_date date, timezone varchar, min_n integer,
-    shrink_floor double, people_per_address integer, code_hash varchar, configuration_hash varchar
+    shrink_floor double, people_per_address integer, keys_per_customer integer, code_hash varchar,
+    configuration_hash varchar
 );
 create or replace table raw.source_order (name varchar, position bigint);
 create or replace table raw.surveys (
@@ -52,6 +53,7 @@ class RunParameters:
     min_n: int
     shrink_floor: float
     people_per_address: int
+    keys_per_customer: int
     code_hash: str
     configuration_hash: str
 

@@ -22,6 +22,7 @@ CONTRACT_TABLES = (
     "dim_accounts",
     "dim_surveys",
     "customer_identities",
+    "identity_edges",
     "account_identities",
     "customer_nps",
     "account_nps",

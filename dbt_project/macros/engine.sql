@@ -227,24 +227,74 @@
     {{ adapter.dispatch('connected_components')(edges, node_a, node_b) }}
 {%- endmacro %}
 {% macro duckdb__connected_components(edges, node_a, node_b) -%}
-with recursive arrows (source_node, target_node) as (
+with recursive {{ _components(edges, node_a, node_b, 'labels') }}
+
+select node, component from labels
+{%- endmacro %}
+
+{% macro _components(edges, node_a, node_b, name) -%}
+{{ name }}_arrows (source_node, target_node) as (
     select {{ node_a }}, {{ node_b }} from {{ edges }}
     union
     select {{ node_b }}, {{ node_a }} from {{ edges }}
 ),
 
-labels (node, component) using key (node) as (
-    select distinct source_node, source_node from arrows
+{{ name }} (node, component) using key (node) as (
+    select distinct source_node, source_node from {{ name }}_arrows
     union
     select arrows.target_node, min(labels.component)
-    from labels
-    inner join arrows on arrows.source_node = labels.node
-    inner join recurring.labels as known on known.node = arrows.target_node
+    from {{ name }} as labels
+    inner join {{ name }}_arrows as arrows on arrows.source_node = labels.node
+    inner join recurring.{{ name }} as known on known.node = arrows.target_node
     where labels.component < known.component
     group by arrows.target_node
 )
+{%- endmacro %}
 
-select node, component from labels
+{#
+    The keys to cut so that no component has more keys than `keys_per_customer` of the one row of `run`. In what is too
+    large the keys of the first rule of `rules` are cut, then those of the next in what is too large still. `claims` has
+    a row per record and key with its rule; what is refused joins nobody anyway. Rows: record_key, identity_key.
+#}
+{% macro cut_components(claims, run, rules) -%}
+    {{ adapter.dispatch('cut_components')(claims, run, rules) }}
+{%- endmacro %}
+{% macro duckdb__cut_components(claims, run, rules) -%}
+with recursive whole_0 as (
+    select record_key, identity_key, rule from {{ claims }} where refused is null
+),
+
+{% for rule in rules %}
+{%- set before, now = loop.index0, loop.index -%}
+{{ _components('whole_' ~ before, 'record_key', 'identity_key', 'labels_' ~ now) }},
+
+too_large_{{ now }} as (
+    select labels.component
+    from whole_{{ before }} as whole
+    inner join labels_{{ now }} as labels on labels.node = whole.record_key
+    group by labels.component
+    having count(distinct whole.identity_key) > (select keys_per_customer from {{ run }})
+),
+
+rest_{{ now }} as (
+    select whole.record_key, whole.identity_key, whole.rule
+    from whole_{{ before }} as whole
+    inner join labels_{{ now }} as labels on labels.node = whole.record_key
+    inner join too_large_{{ now }} as too_large on too_large.component = labels.component
+),
+
+whole_{{ now }} as (
+    select record_key, identity_key, rule from rest_{{ now }} where rule <> '{{ rule }}'
+),
+{% endfor %}
+cut as (
+    {% for rule in rules %}
+    select record_key, identity_key from rest_{{ loop.index }} where rule = '{{ rule }}'
+    {{ 'union all' if not loop.last }}
+    {% endfor %}
+)
+
+select record_key, identity_key from cut
 {%- endmacro %}
 
 {#

@@ -87,6 +87,11 @@ create table customer_identities as
 select customer_id, source_system, source_stream, source_record_id, 'email' as rule, 'normalised e-mail' as evidence
 from fct_nps_responses where customer_id is not null;
 
+create table identity_edges as
+select customer_id, source_system, source_stream, source_record_id, 'email' as rule, 'normalised e-mail' as evidence,
+    'email:' || customer_id as shared_key, null::varchar as refused
+from fct_nps_responses where customer_id is not null;
+
 create table customer_nps as
 select
     customer_id,

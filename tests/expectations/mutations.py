@@ -28,6 +28,10 @@ _WANTED = "where record_id = 'contact c1'"
 
 MUTATIONS = [
     Mutation(
+        "no_customer_is_too_large",
+        "update identity_edges set refused = 'too_many_keys' where source_record_id = 'rec1'",
+    ),
+    Mutation(
         "parquet_holds_what_manifests_promise",
         "update loads set manifest_rows = manifest_rows + 1 where load_id = 'load-people'",
     ),

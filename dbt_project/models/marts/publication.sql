@@ -24,7 +24,7 @@
 } %}
 {% set content_tables = [
     'fct_nps_responses', 'fct_invitations', 'dim_customers', 'dim_accounts', 'dim_surveys', 'customer_identities',
-    'account_identities', 'customer_nps', 'account_nps', 'nps_by_period', 'duplicate_responses',
+    'identity_edges', 'account_identities', 'customer_nps', 'account_nps', 'nps_by_period', 'duplicate_responses',
     'quarantined_responses', 'excluded_responses', 'sync_wanted'
 ] %}
 {% set counted_tables = content_tables + ['loads', 'conservation', 'sync_observed'] %}

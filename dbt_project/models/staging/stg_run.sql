@@ -6,6 +6,7 @@ select
     min_n,
     shrink_floor,
     people_per_address,
+    keys_per_customer,
     code_hash,
     configuration_hash
 from {{ source('raw', 'run') }}
