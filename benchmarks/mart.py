@@ -69,6 +69,11 @@ select customer_id, source_system, source_stream, source_record_id, 'email' as r
     'email:' || customer_id as shared_key, null::varchar as refused
 from mart.customer_identities;
 
+create table mart.customer_id_history (
+    customer_id varchar, became_customer_id varchar, change varchar, records bigint, publication_id varchar,
+    published_at timestamp
+);
+
 create table mart.dim_surveys as
 select distinct survey_id, source_system, source_stream as name, survey_type, 'email' as channel,
     'purchase' as touchpoint, 0 as scale_min, 10 as scale_max

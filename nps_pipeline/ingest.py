@@ -7,13 +7,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from connectors.base import Stream
 from connectors.values import latest_moment
 from nps_pipeline.home import Home
 from nps_pipeline.landing import Load, verify
-from nps_pipeline.warehouse import Connection, open_work
+from nps_pipeline.warehouse import Connection, copy_published, open_work
 
 _RAW_TABLES = """
 create table if not exists raw.loads (
@@ -35,11 +36,20 @@ create or replace table raw.sync_fields (
     destination varchar, object varchar, source_stream varchar, survey_type varchar, touchpoint varchar, value varchar,
     field varchar, kind varchar, promoter varchar, passive varchar, detractor varchar
 );
+create or replace table raw.previous_identities (
+    customer_id varchar, source_system varchar, source_stream varchar, source_record_id varchar
+);
+create or replace table raw.previous_history (
+    customer_id varchar, became_customer_id varchar, change varchar, records bigint, publication_id varchar,
+    published_at timestamp
+);
 create table if not exists raw.records (
     source_system varchar, source_stream varchar, load_id varchar, load_seq bigint, row_no bigint, record_id varchar,
     payload varchar, source_version timestamp, is_deleted boolean, extracted_at timestamp
 );
 """
+# The raw tables that are filled from the publication before this one, and its tables.
+_CARRIED = {"raw.previous_identities": "customer_identities", "raw.previous_history": "customer_id_history"}
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,13 @@ class DeclaredRows:
     accepted_shrinks: frozenset[str] = frozenset()
 
 
-def ingest(home: Home, pinned: Sequence[tuple[Load, Stream, str]], run: RunParameters, declared: DeclaredRows) -> int:
+def ingest(
+    home: Home,
+    pinned: Sequence[tuple[Load, Stream, str]],
+    run: RunParameters,
+    declared: DeclaredRows,
+    previous: Path | None = None,
+) -> int:
     """Make the raw tables hold exactly the pinned loads; a load already there is not read again.
 
     Args:
@@ -80,6 +96,7 @@ def ingest(home: Home, pinned: Sequence[tuple[Load, Stream, str]], run: RunParam
         pinned: Each load with the declaration of its stream and that declaration's hash.
         run: The parameters of this build.
         declared: What nps.yaml says that is read as tables.
+        previous: The mart that readers have now: whose ids its records had, and what became of earlier ids.
 
     Returns:
         The number of loads that were read.
@@ -115,6 +132,8 @@ def ingest(home: Home, pinned: Sequence[tuple[Load, Stream, str]], run: RunParam
             for row in rows:
                 connection.execute(f"insert into raw.{table} values ({', '.join('?' * len(row))})", list(row))
         connection.commit()
+        if previous is not None:
+            copy_published(connection, previous, _CARRIED)
         return len(fresh)
 
 

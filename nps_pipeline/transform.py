@@ -18,8 +18,9 @@ from dagster_dbt import DagsterDbtTranslator, DbtCliResource, dbt_assets
 from packaging.version import Version
 
 from connectors.base import Stream
-from nps_pipeline import landing, project, shrink, warehouse
+from nps_pipeline import landing, project, publications, shrink, warehouse
 from nps_pipeline.declaration import declaration, fields_hash
+from nps_pipeline.home import Home
 from nps_pipeline.ingest import DeclaredRows, RunParameters, ingest
 from nps_pipeline.keys import GROUPS, RAW, table
 from nps_pipeline.landing import Load
@@ -38,6 +39,8 @@ RAW_TABLES = {
     "source_order": "Which copy of an answer wins.",
     "surveys": "The surveys that nps.yaml declares, by every name under which a source knows them.",
     "sync_fields": "The fields that sync-back keeps up to date.",
+    "previous_identities": "Whose records were whose in the publication that readers have.",
+    "previous_history": "What became of earlier customer ids, as that publication has it.",
 }
 
 
@@ -75,6 +78,12 @@ def run_parameters(settings: Settings, now: datetime) -> RunParameters:
         code_hash=project.code_hash(settings.suite_files()),
         configuration_hash=settings.content_hash(),
     )
+
+
+def published_before(home: Home) -> Path | None:
+    """The mart that readers have now; None before the first, and where it is damaged and will be published anew."""
+    now = publications.current(home)
+    return now.mart if now is not None and publications.is_whole(now) else None
 
 
 def declared_rows(settings: Settings) -> DeclaredRows:
@@ -155,7 +164,7 @@ def raw_assets(landed: Sequence[dg.AssetKey], declared_streams: DeclaredStreams,
         if config.accept_shrink:
             shrink.accept(settings.home, [load for load, _, _ in pinned])
         declared = replace(declared_rows(settings), accepted_shrinks=shrink.accepted(settings.home))
-        copied = ingest(settings.home, pinned, parameters, declared)
+        copied = ingest(settings.home, pinned, parameters, declared, published_before(settings.home))
         rows = sum(load.manifest.rows for load, _, _ in pinned)
         tell(context, f"{len(pinned)} loads pinned, {copied} of them new; {rows:,} rows.")
         metadata: dict[str, dict[str, Any]] = {
@@ -165,6 +174,8 @@ def raw_assets(landed: Sequence[dg.AssetKey], declared_streams: DeclaredStreams,
             "source_order": {"dagster/row_count": len(declared.source_order)},
             "surveys": {"dagster/row_count": len(declared.surveys)},
             "sync_fields": {"dagster/row_count": len(declared.sync_fields)},
+            "previous_identities": {},
+            "previous_history": {},
         }
         for name in RAW_TABLES:
             yield dg.MaterializeResult(asset_key=table("raw", name), metadata=metadata[name])

@@ -23,6 +23,7 @@ CONTRACT_TABLES = (
     "dim_surveys",
     "customer_identities",
     "identity_edges",
+    "customer_id_history",
     "account_identities",
     "customer_nps",
     "account_nps",
@@ -84,6 +85,32 @@ def open_published(mart: Path) -> Iterator[duckdb.DuckDBPyConnection]:
         raise WarehouseError(f"{mart} is missing or damaged; run `nps run` to publish again.") from None
     with connection:
         yield connection
+
+
+def copy_published(connection: Connection, mart: Path, tables: Mapping[str, str]) -> None:
+    """Append rows of a closed mart to tables of an open database, column by column of these.
+
+    Args:
+        connection: The open database.
+        mart: The file.
+        tables: {table to append to, with its schema: table of the mart}; one that the mart lacks, being of an older
+            version, has no rows.
+
+    Raises:
+        WarehouseError: The mart is missing or damaged.
+    """
+    try:
+        connection.execute(f"attach '{_quoted(mart)}' as published (read_only)")
+        there = connection.execute("select table_name from duckdb_tables() where database_name = 'published'")
+        names = {name for (name,) in there.fetchall()}
+        for target, table in tables.items():
+            if table in names:
+                described = connection.execute(f"select * from {target} limit 0").description or []
+                columns = ", ".join(column[0] for column in described)
+                connection.execute(f"insert into {target} select {columns} from published.{table}")
+        connection.execute("detach published")
+    except duckdb.Error:
+        raise WarehouseError(f"{mart} is missing or damaged; `nps rollback` leads readers to an older one.") from None
 
 
 def read_whole(mart: Path) -> tuple[set[str], list[str]]:

@@ -92,6 +92,11 @@ select customer_id, source_system, source_stream, source_record_id, 'email' as r
     'email:' || customer_id as shared_key, null::varchar as refused
 from fct_nps_responses where customer_id is not null;
 
+create table customer_id_history (
+    customer_id varchar, became_customer_id varchar, change varchar, records bigint, publication_id varchar,
+    published_at timestamp
+);
+
 create table customer_nps as
 select
     customer_id,

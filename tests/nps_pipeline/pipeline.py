@@ -22,8 +22,8 @@ from nps_pipeline.settings import ENVIRONMENT, Settings, known_variables, load_s
 from nps_pipeline.warehouse import CONTRACT_TABLES, open_published, rows_as_dicts
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
-# What differs between two publications of the same content: when it was made, and of which loads.
-OF_THE_RUN = {"publication", "loads", "conservation", "sync_observed"}
+# What differs between two publications of the same content: when it was made, of which loads and after which others.
+OF_THE_RUN = {"publication", "loads", "conservation", "sync_observed", "customer_id_history"}
 
 
 @dataclass

@@ -27,7 +27,7 @@
     'identity_edges', 'account_identities', 'customer_nps', 'account_nps', 'nps_by_period', 'duplicate_responses',
     'quarantined_responses', 'excluded_responses', 'sync_wanted'
 ] %}
-{% set counted_tables = content_tables + ['loads', 'conservation', 'sync_observed'] %}
+{% set counted_tables = content_tables + ['customer_id_history', 'loads', 'conservation', 'sync_observed'] %}
 with mapped_digests as (
     {% for relation, columns in mapped_columns.items() %}
         select
