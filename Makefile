@@ -48,7 +48,8 @@ docs: $(INSTALLED)
 	@$(BIN)/python -m nps_pipeline.reference
 
 # The lock is made again from the ranges in pyproject.toml; hashes yes, index addresses no.
-lock: $(INSTALLED)
+# A new dependency is locked before it can be installed, so this needs only the resolver of the last installation.
+lock: $(BIN)/uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-strip-extras --no-header --extra dev pyproject.toml --output-file requirements.txt
 	@for reader in "oldest duckdb==1.0.0 ; python_version < '3.13'" "newest duckdb==2.0.0"; do \
@@ -70,6 +71,9 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m pip check --quiet
 	@touch $@
+
+$(BIN)/uv:
+	@$(MAKE) --no-print-directory $(INSTALLED)
 
 # DuckDB 1.0.0 has no wheel for Python 3.13: nothing is installed there, and its test is skipped.
 .venv-duckdb-%/.installed: requirements-%-duckdb.txt | $(INSTALLED)

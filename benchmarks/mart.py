@@ -69,10 +69,10 @@ select customer_id, source_system, source_stream, source_record_id, 'email' as r
     'email:' || customer_id as shared_key, null::varchar as refused
 from mart.customer_identities;
 
-create table mart.customer_id_history (
-    customer_id varchar, became_customer_id varchar, change varchar, records bigint, publication_id varchar,
-    published_at timestamp
-);
+create table mart.customer_id_history as
+select md5(customer_id) as customer_id, customer_id as became_customer_id, 'join' as change, 1::bigint as records,
+    'before' as publication_id, first_seen_at as published_at
+from mart.dim_customers;
 
 create table mart.dim_surveys as
 select distinct survey_id, source_system, source_stream as name, survey_type, 'email' as channel,

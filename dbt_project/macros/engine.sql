@@ -227,27 +227,46 @@
     {{ adapter.dispatch('connected_components')(edges, node_a, node_b) }}
 {%- endmacro %}
 {% macro duckdb__connected_components(edges, node_a, node_b) -%}
-with recursive {{ _components(edges, node_a, node_b, 'labels') }}
+with {{ _components(edges, node_a, node_b, 'labels') }}
 
 select node, component from labels
 {%- endmacro %}
 
+{# Nodes are numbered in their order, so the smallest number of a component (nps_pipeline/components.py) names it. #}
 {% macro _components(edges, node_a, node_b, name) -%}
-{{ name }}_arrows (source_node, target_node) as (
-    select {{ node_a }}, {{ node_b }} from {{ edges }}
-    union
-    select {{ node_b }}, {{ node_a }} from {{ edges }}
+{{ name }}_nodes as (
+    select
+        node,
+        row_number() over (order by node) - 1 as number
+    from (
+        select {{ node_a }} as node from {{ edges }}
+        union
+        select {{ node_b }} from {{ edges }}
+    ) as ends
 ),
 
-{{ name }} (node, component) using key (node) as (
-    select distinct source_node, source_node from {{ name }}_arrows
-    union
-    select arrows.target_node, min(labels.component)
-    from {{ name }} as labels
-    inner join {{ name }}_arrows as arrows on arrows.source_node = labels.node
-    inner join recurring.{{ name }} as known on known.node = arrows.target_node
-    where labels.component < known.component
-    group by arrows.target_node
+{{ name }}_graph as (
+    select nps_smallest_nodes(list(one.number), list(other.number), any_value(nodes.count)) as smallest
+    from {{ edges }} as edges
+    inner join {{ name }}_nodes as one on one.node = edges.{{ node_a }}
+    inner join {{ name }}_nodes as other on other.node = edges.{{ node_b }}
+    cross join (select count(*) as count from {{ name }}_nodes) as nodes
+),
+
+{{ name }}_numbers as (
+    select
+        generate_subscripts(smallest, 1) - 1 as number,
+        unnest(smallest) as smallest
+    from {{ name }}_graph
+),
+
+{{ name }} as (
+    select
+        nodes.node,
+        smallest.node as component
+    from {{ name }}_numbers as numbers
+    inner join {{ name }}_nodes as nodes on nodes.number = numbers.number
+    inner join {{ name }}_nodes as smallest on smallest.number = numbers.smallest
 )
 {%- endmacro %}
 
@@ -260,7 +279,7 @@ select node, component from labels
     {{ adapter.dispatch('cut_components')(claims, run, rules) }}
 {%- endmacro %}
 {% macro duckdb__cut_components(claims, run, rules) -%}
-with recursive whole_0 as (
+with whole_0 as (
     select record_key, identity_key, rule from {{ claims }} where refused is null
 ),
 
