@@ -8,6 +8,7 @@ select
     records.first_landed_at,
     nullif(trim(account_rows.name), '') as name,
     coalesce({{ web_domain('account_rows.domain') }}, {{ web_domain('account_rows.website') }}) as domain, -- noqa: RF04
+    nullif(trim(account_rows.country), '') as country,
     nullif(trim(account_rows.segment), '') as segment,
     nullif(trim(account_rows.owner), '') as owner, -- noqa: RF04
     nullif(trim(account_rows.cross_reference), '') as cross_reference,

@@ -12,6 +12,9 @@ select
         nullif(trim(people.display_name), ''),
         nullif(trim(concat(coalesce(trim(people.first_name), ''), ' ', coalesce(trim(people.last_name), ''))), '')
     ) as display_name,
+    nullif(trim(people.phone), '') as phone,
+    nullif(trim(people.mobile_phone), '') as mobile_phone,
+    nullif(trim(people.country), '') as country,
     people.account_stream,
     people.account_record_id,
     nullif(trim(people.cross_reference), '') as cross_reference,

@@ -2,8 +2,8 @@
 
 with parsed as (
     {{ parse_role('account', [
-        'name', 'domain', 'website', 'segment', 'owner', 'cross_reference', 'cross_reference_to', 'merged_ids',
-        'merged_into'
+        'name', 'domain', 'website', 'country', 'segment', 'owner', 'cross_reference', 'cross_reference_to',
+        'merged_ids', 'merged_into'
     ]) }}
 )
 
@@ -21,6 +21,7 @@ select
     name,
     domain,
     website,
+    country,
     segment,
     owner,
     cross_reference,

@@ -2,8 +2,8 @@
 
 with parsed as (
     {{ parse_role('person', [
-        'email', 'display_name', 'first_name', 'last_name', 'account_stream', 'account_id', 'cross_reference',
-        'cross_reference_to', 'merged_ids', 'merged_into', 'kind', 'observed'
+        'email', 'display_name', 'first_name', 'last_name', 'phone', 'mobile_phone', 'country', 'account_stream',
+        'account_id', 'cross_reference', 'cross_reference_to', 'merged_ids', 'merged_into', 'kind', 'observed'
     ]) }}
 )
 
@@ -23,6 +23,9 @@ select
     display_name,
     first_name,
     last_name,
+    phone,
+    mobile_phone,
+    country,
     account_stream,
     account_id as account_record_id,
     cross_reference,
