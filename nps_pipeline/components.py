@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy
-import pyarrow
+import numpy as np
+import pyarrow as pa
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 
 def smallest_nodes(
-    ends_a: pyarrow.ChunkedArray, ends_b: pyarrow.ChunkedArray, sizes: pyarrow.ChunkedArray
-) -> pyarrow.Array:
+    ends_a: pa.ChunkedArray[Any], ends_b: pa.ChunkedArray[Any], sizes: pa.ChunkedArray[Any]
+) -> pa.Array[Any]:
     """The smallest node of each node's component, for undirected graphs whose nodes are numbered from 0.
 
     Args:
@@ -27,15 +27,13 @@ def smallest_nodes(
         One list per graph, as long as it has nodes.
     """
     graphs = zip(ends_a, ends_b, sizes, strict=True)
-    labels = [
-        _smallest_of_each(a.values.to_numpy(), b.values.to_numpy(), size.as_py()) for a, b, size in graphs
-    ]
-    return pyarrow.array(labels, type=pyarrow.list_(pyarrow.int64()))
+    labels = [_smallest_of_each(a.values.to_numpy(), b.values.to_numpy(), size.as_py()) for a, b, size in graphs]
+    return pa.array(labels, type=pa.list_(pa.int64()))
 
 
 def _smallest_of_each(ends_a: Any, ends_b: Any, size: int) -> Any:
-    edges = coo_array((numpy.ones(len(ends_a), dtype=numpy.int8), (ends_a, ends_b)), shape=(size, size))
+    edges = coo_array((np.ones(len(ends_a), dtype=bool), (ends_a, ends_b)), shape=(size, size))
     count, component_of = connected_components(edges, directed=False)
-    smallest = numpy.full(count, size, dtype=numpy.int64)
-    numpy.minimum.at(smallest, component_of, numpy.arange(size))
+    smallest = np.full(count, size, dtype=np.int64)
+    np.minimum.at(smallest, component_of, np.arange(size))
     return smallest[component_of]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from zoneinfo import available_timezones
 
+import phonenumbers
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -35,6 +36,12 @@ def _known_timezone(name: str) -> str:
     close = difflib.get_close_matches(name, available_timezones(), n=1)
     hint = f", did you mean {close[0]}?" if close else " such as Europe/Berlin or UTC"
     raise ValueError(f"is no time zone; use an IANA name{hint}")
+
+
+def _known_country(code: str) -> str:
+    if code not in phonenumbers.SUPPORTED_REGIONS:
+        raise ValueError("is no country; use its ISO code of two capital letters, such as DE or GB")
+    return code
 
 
 def _known_cron(expression: str) -> str:
@@ -179,8 +186,13 @@ class Identity(_Section):
         50,
         ge=2,
         description="A customer of more keys than this (person records, addresses, respondent ids) is cut at its "
-        "weakest rule: respondent ids, then addresses, then ids of other sources. The check "
+        "weakest rule: respondent ids, phone numbers, addresses, ids of other sources. The check "
         "no_customer_is_too_large reports it.",
+    )
+    default_country: Annotated[str, AfterValidator(_known_country)] | None = Field(
+        None,
+        description="ISO code of the country of phone numbers in national form where neither the person nor the "
+        "account has one, such as `DE`. Unless set, such a number joins nobody.",
     )
 
 

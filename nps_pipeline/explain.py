@@ -15,6 +15,9 @@ REFUSALS = {
     "placeholder": "stands where there is no address or id (seed placeholder_values)",
     "shared_mailbox": "the address of a role, not of a person (seed shared_mailboxes)",
     "many_people": "more people than identity.people_per_address have this address (nps.yaml)",
+    "no_country": "a number in national form, and no country is known (the account's, or identity.default_country)",
+    "no_number": "no phone number that can be in use",
+    "no_full_name": "a phone number counts only beside a first and a last name",
     "split": "a person decided so (seed identity_decisions)",
     "too_many_keys": "the customer would have more keys than identity.keys_per_customer (nps.yaml)",
 }

@@ -25,8 +25,8 @@ create table if not exists raw.loads (
 );
 create or replace table raw.run (
     publication_id varchar, published_at timestamp, as_of_date date, timezone varchar, min_n integer,
-    shrink_floor double, people_per_address integer, keys_per_customer integer, code_hash varchar,
-    configuration_hash varchar
+    shrink_floor double, people_per_address integer, keys_per_customer integer, default_country varchar,
+    code_hash varchar, configuration_hash varchar
 );
 create or replace table raw.source_order (name varchar, position bigint);
 create or replace table raw.surveys (
@@ -64,6 +64,7 @@ class RunParameters:
     shrink_floor: float
     people_per_address: int
     keys_per_customer: int
+    default_country: str | None
     code_hash: str
     configuration_hash: str
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from expectations.suites import suites_hash
@@ -21,7 +22,8 @@ DBT = Path(sys.executable).with_name("dbt")
 MANIFEST = DBT_PROJECT / "target" / "manifest.json"
 _MANIFEST_STAMP = DBT_PROJECT / "target" / "manifest.stamp"
 _DBT_FOLDERS = ("models", "macros", "seeds", "tests")
-_FUNCTIONS = ("dbt_functions.py", "person_keys.py")  # what SQL calls
+_FUNCTIONS = ("components.py", "dbt_functions.py", "person_keys.py")  # what SQL calls
+_LIBRARIES = ("idna", "phonenumbers")  # which domains and numbers there are, by their version
 
 
 class ProjectError(PipelineError):
@@ -38,8 +40,9 @@ def dbt_files() -> Iterator[Path]:
 
 
 def dbt_hash() -> str:
-    """Hash of the dbt project, hexadecimal: another one means that everything is parsed and built anew."""
-    return _hash_of(dbt_files())
+    """Hash of the dbt project and what it calls, hexadecimal: another one has everything parsed and built anew."""
+    versions = " ".join(version(library) for library in _LIBRARIES)
+    return hashlib.sha256(f"{_hash_of(dbt_files())} {versions}".encode()).hexdigest()
 
 
 def code_hash(suite_files: Iterable[Path]) -> str:

@@ -75,6 +75,7 @@ def run_parameters(settings: Settings, now: datetime) -> RunParameters:
         shrink_floor=settings.configuration.gate.shrink_floor,
         people_per_address=settings.configuration.identity.people_per_address,
         keys_per_customer=settings.configuration.identity.keys_per_customer,
+        default_country=settings.configuration.identity.default_country,
         code_hash=project.code_hash(settings.suite_files()),
         configuration_hash=settings.content_hash(),
     )

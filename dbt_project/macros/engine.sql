@@ -203,6 +203,22 @@
     nps_email_key({{ text }})
 {%- endmacro %}
 
+{# A phone number in E.164, read in a country's national form if need be (ISO code or null); null when it is none. #}
+{% macro phone_key(text, country) -%}
+    {{ adapter.dispatch('phone_key')(text, country) }}
+{%- endmacro %}
+{% macro duckdb__phone_key(text, country) -%}
+    nps_phone_key({{ text }}, {{ country }})
+{%- endmacro %}
+
+{# The words of a name in one spelling and order; null when there are none. #}
+{% macro name_key(text) -%}
+    {{ adapter.dispatch('name_key')(text) }}
+{%- endmacro %}
+{% macro duckdb__name_key(text) -%}
+    nps_name_key({{ text }})
+{%- endmacro %}
+
 {# Text of the rows of a group in one, a line each. #}
 {% macro joined_lines(text, order_by) -%}
     {{ adapter.dispatch('joined_lines')(text, order_by) }}

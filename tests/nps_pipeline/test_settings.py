@@ -125,6 +125,11 @@ WRONG: list[tuple[str, str | dict[str, Any], str]] = [
         "reporting.timezone: is no time zone; use an IANA name such as Europe/Berlin or UTC.",
     ),
     (
+        "country",
+        "version: 1\nidentity: {default_country: Germany}",
+        "identity.default_country: is no country; use its ISO code of two capital letters, such as DE or GB.",
+    ),
+    (
         "cron",
         'version: 1\nschedule: {cron: "0 25 * * *"}',
         "schedule.cron: is no cron expression; five fields such as '0 5 * * *' (every day at 5).",

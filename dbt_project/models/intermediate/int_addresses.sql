@@ -8,7 +8,7 @@ with records as (
         {{ record_key('people') }} as record_key,
         not people.is_deleted as is_live,
         people.email_key,
-        nullif({{ fold_text('people.display_name') }}, '') as person_name
+        {{ name_key('people.display_name') }} as person_name
     from {{ ref('int_people') }} as people
     where not people.is_staff
     union all

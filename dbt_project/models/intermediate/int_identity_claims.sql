@@ -51,7 +51,7 @@ own_records as (
         record_key,
         is_live,
         'own_record' as rule,
-        6 as strength,
+        7 as strength,
         source_record_id as evidence,
         person_key as identity_key,
         cast(null as varchar) as refused
@@ -134,6 +134,23 @@ emails as (
     from {{ ref('int_addresses') }}
 ),
 
+-- A number tells who a person is only together with the full name, for colleagues share a switchboard.
+phones as (
+    select
+        source_system,
+        source_stream,
+        source_record_id,
+        first_landed_at,
+        record_key,
+        is_live,
+        'phone' as rule,
+        5 as strength,
+        phone as evidence,
+        concat('phone:', phone, ' ', name_key) as identity_key,
+        refused
+    from {{ ref('int_phones') }}
+),
+
 -- A survey tool's respondent id means nothing outside its own source and mapping.
 respondents as (
     select
@@ -144,7 +161,7 @@ respondents as (
         responses.record_key,
         responses.is_live,
         'respondent_id' as rule,
-        5 as strength,
+        6 as strength,
         responses.respondent_id as evidence,
         concat(
             'respondent:', responses.source_system, '/', responses.source_stream, '/', responses.respondent_id
@@ -158,7 +175,7 @@ respondents as (
 
 unioned as (
     {% for rule in [
-        'person_references', 'merged_records', 'cross_references', 'emails', 'respondents', 'own_records'
+        'person_references', 'merged_records', 'cross_references', 'emails', 'phones', 'respondents', 'own_records'
     ] %}
         select * from {{ rule }}
         {{ 'union all' if not loop.last }}

@@ -4,5 +4,5 @@
 {{ cut_components(
     ref('int_identity_claims'),
     ref('stg_run'),
-    ['respondent_id', 'email', 'cross_reference']
+    ['respondent_id', 'phone', 'email', 'cross_reference']
 ) }}

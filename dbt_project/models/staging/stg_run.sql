@@ -7,6 +7,7 @@ select
     shrink_floor,
     people_per_address,
     keys_per_customer,
+    default_country,
     code_hash,
     configuration_hash
 from {{ source('raw', 'run') }}
