@@ -13,10 +13,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 
-def smallest_nodes(
-    ends_a: pa.ChunkedArray[Any], ends_b: pa.ChunkedArray[Any], sizes: pa.ChunkedArray[Any]
-) -> pa.Array[Any]:
+def smallest_nodes(ends_a: Any, ends_b: Any, sizes: Any) -> Any:
     """The smallest node of each node's component, for undirected graphs whose nodes are numbered from 0.
+
+    Args are columns of Arrow; DuckDB evaluates annotations, and those of Arrow cannot be.
 
     Args:
         ends_a: one list per graph, with one end of each of its edges.
@@ -24,7 +24,7 @@ def smallest_nodes(
         sizes: how many nodes each graph has.
 
     Returns:
-        One list per graph, as long as it has nodes.
+        A column of Arrow: one list per graph, as long as it has nodes.
     """
     graphs = zip(ends_a, ends_b, sizes, strict=True)
     labels = [_smallest_of_each(a.values.to_numpy(), b.values.to_numpy(), size.as_py()) for a, b, size in graphs]

@@ -70,10 +70,16 @@ def name_key(text: str | None) -> str | None:
         Lower-case words without accents, apostrophes and titles, sorted; German umlauts as they are transliterated.
         None where there is none.
     """
-    composed = unicodedata.normalize("NFKC", text or "").casefold().translate(_GERMAN)
-    plain = "".join(sign for sign in unicodedata.normalize("NFKD", composed) if not unicodedata.combining(sign))
-    words = _WORD.findall(plain.replace("'", "").replace("\u2019", ""))
+    if not text:
+        return None
+    folded = text.lower() if text.isascii() else _transliterated(text)
+    words = _WORD.findall(folded.replace("'", "").replace("\u2019", ""))
     return " ".join(sorted(word for word in words if word not in _TITLES)) or None
+
+
+def _transliterated(text: str) -> str:
+    composed = unicodedata.normalize("NFKC", text).casefold().translate(_GERMAN)
+    return "".join(sign for sign in unicodedata.normalize("NFKD", composed) if not unicodedata.combining(sign))
 
 
 def _in_dns(domain: str) -> str:

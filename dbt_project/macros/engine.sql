@@ -289,14 +289,26 @@ select node, component from labels
 {#
     The keys to cut so that no component has more keys than `keys_per_customer` of the one row of `run`. In what is too
     large the keys of the first rule of `rules` are cut, then those of the next in what is too large still. `claims` has
-    a row per record and key with its rule; what is refused joins nobody anyway. Rows: record_key, identity_key.
+    a row per record and key with its rule, and `components` the components of those that are not refused. Rows:
+    record_key, identity_key.
 #}
-{% macro cut_components(claims, run, rules) -%}
-    {{ adapter.dispatch('cut_components')(claims, run, rules) }}
+{% macro cut_components(claims, components, run, rules) -%}
+    {{ adapter.dispatch('cut_components')(claims, components, run, rules) }}
 {%- endmacro %}
-{% macro duckdb__cut_components(claims, run, rules) -%}
-with whole_0 as (
-    select record_key, identity_key, rule from {{ claims }} where refused is null
+{% macro duckdb__cut_components(claims, components, run, rules) -%}
+with crowds as ( -- what has fewer nodes cannot have too many keys, and that is nearly everything
+    select component
+    from {{ components }}
+    group by component
+    having count(*) > (select keys_per_customer from {{ run }})
+),
+
+whole_0 as (
+    select claims.record_key, claims.identity_key, claims.rule
+    from {{ claims }} as claims
+    inner join {{ components }} as components on components.node = claims.record_key
+    inner join crowds on crowds.component = components.component
+    where claims.refused is null
 ),
 
 {% for rule in rules %}

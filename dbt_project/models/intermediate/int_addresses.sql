@@ -8,7 +8,7 @@ with records as (
         {{ record_key('people') }} as record_key,
         not people.is_deleted as is_live,
         people.email_key,
-        {{ name_key('people.display_name') }} as person_name
+        people.name_key
     from {{ ref('int_people') }} as people
     where not people.is_staff
     union all
@@ -20,7 +20,7 @@ with records as (
         {{ record_key('responses') }} as record_key,
         responses.state in ('usable', 'quarantined') as is_live,
         responses.email_key,
-        cast(null as varchar) as person_name
+        cast(null as varchar) as name_key
     from {{ ref('int_responses') }} as responses
     where responses.is_answer
 ),
@@ -64,7 +64,7 @@ crowded as (
     from mailboxes
     cross join {{ ref('stg_run') }} as run
     group by mailboxes.mailbox, run.people_per_address
-    having count(distinct mailboxes.person_name) > run.people_per_address
+    having count(distinct mailboxes.name_key) > run.people_per_address
 )
 
 select

@@ -3,6 +3,7 @@
 -- noqa: disable=PRS
 {{ cut_components(
     ref('int_identity_claims'),
+    ref('int_claim_components'),
     ref('stg_run'),
     ['respondent_id', 'phone', 'email', 'cross_reference']
 ) }}

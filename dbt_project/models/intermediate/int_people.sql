@@ -8,10 +8,8 @@ select
     records.first_landed_at,
     lower(nullif(trim(people.email), '')) as email,
     people.email_key,
-    coalesce(
-        nullif(trim(people.display_name), ''),
-        nullif(trim(concat(coalesce(trim(people.first_name), ''), ' ', coalesce(trim(people.last_name), ''))), '')
-    ) as display_name,
+    people.display_name,
+    people.name_key,
     nullif(trim(people.phone), '') as phone,
     nullif(trim(people.mobile_phone), '') as mobile_phone,
     nullif(trim(people.country), '') as country,

@@ -3,8 +3,7 @@
 with people as (
     select
         people.*,
-        {{ record_key('people') }} as record_key,
-        {{ name_key('people.display_name') }} as name_key
+        {{ record_key('people') }} as record_key
     from {{ ref('int_people') }} as people
     where not people.is_staff
 ),
@@ -76,12 +75,27 @@ numbers as (
             name_key,
             {{ fold_text('display_name') }} as folded_name,
             country_code,
-            {{ field }} as number_text,
-            {{ phone_key(field, 'country_code') }} as phone_key
+            {{ field }} as number_text
         from located
         where {{ field }} is not null
         {{ 'union all' if not loop.last }}
     {% endfor %}
+),
+
+-- Each spelling is read once: reading takes longer than all else here.
+spellings as (
+    select distinct
+        number_text,
+        country_code
+    from numbers
+),
+
+spelled as (
+    select
+        number_text,
+        country_code,
+        {{ phone_key('number_text', 'country_code') }} as phone_key
+    from spellings
 )
 
 select distinct
@@ -91,15 +105,19 @@ select distinct
     numbers.first_landed_at,
     numbers.record_key,
     not numbers.is_deleted as is_live,
-    coalesce(numbers.phone_key, numbers.number_text) as phone,
+    coalesce(spelled.phone_key, numbers.number_text) as phone,
     numbers.name_key,
     case
-        when numbers.phone_key is null and numbers.country_code is null and numbers.number_text not like '+%'
+        when spelled.phone_key is null and numbers.country_code is null and numbers.number_text not like '+%'
             then 'no_country'
-        when numbers.phone_key is null then 'no_number'
+        when spelled.phone_key is null then 'no_number'
         when placeholders.term is not null then 'placeholder'
         when coalesce(numbers.name_key, '') not like '% %' then 'no_full_name'
     end as refused
 from numbers
+inner join spelled
+    on
+        spelled.number_text = numbers.number_text
+        and spelled.country_code is not distinct from numbers.country_code
 left join {{ ref('placeholder_values') }} as placeholders
     on placeholders.kind = 'name' and placeholders.term = numbers.folded_name

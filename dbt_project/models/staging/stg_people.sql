@@ -5,6 +5,16 @@ with parsed as (
         'email', 'display_name', 'first_name', 'last_name', 'phone', 'mobile_phone', 'country', 'account_stream',
         'account_id', 'cross_reference', 'cross_reference_to', 'merged_ids', 'merged_into', 'kind', 'observed'
     ]) }}
+),
+
+named as (
+    select
+        parsed.*,
+        coalesce(
+            nullif(trim(display_name), ''),
+            nullif(trim(concat(coalesce(trim(first_name), ''), ' ', coalesce(trim(last_name), ''))), '')
+        ) as person_name
+    from parsed
 )
 
 select
@@ -20,9 +30,8 @@ select
     fields_hash,
     email,
     {{ email_key('email') }} as email_key,
-    display_name,
-    first_name,
-    last_name,
+    person_name as display_name,
+    {{ name_key('person_name') }} as name_key,
     phone,
     mobile_phone,
     country,
@@ -34,4 +43,4 @@ select
     merged_into,
     kind,
     observed
-from parsed
+from named
