@@ -119,6 +119,9 @@ _CONTACTS: Final = _merging(
         email="email",
         first_name="firstname",
         last_name="lastname",
+        phone="phone",
+        mobile_phone="mobilephone",
+        country="country",
         cross_reference="salesforcecontactid",
     )
 )
@@ -129,6 +132,7 @@ _COMPANIES: Final = _merging(
         {"cross_reference_to": "salesforce.Account"},
         name="name",
         domain="domain",
+        country="country",
         cross_reference="salesforceaccountid",
     )
 )
@@ -147,8 +151,10 @@ BESIDES: Final[Mapping[str, tuple[str, ...]]] = {
         MERGED,
     ),
 }  # fmt: skip
-# Properties that not every account has: an integration makes them, a plan, a merge.
-_NOT_EVERYWHERE: Final = ("salesforcecontactid", "salesforceaccountid", "hs_contact_email_rollup", MERGED)
+# Properties that not every account has, or lets its integrations read: a pull goes on without them.
+_NOT_EVERYWHERE: Final = (
+    "salesforcecontactid", "salesforceaccountid", "hs_contact_email_rollup", "phone", "mobilephone", "country", MERGED,
+)  # fmt: skip
 _KINDS: Final[Mapping[str, Kind]] = {"score": "number", "category": "text", "responded_at": "datetime"}
 CONTACT: Final = Target("contact", "contacts", PROPERTIES + "{field}", BATCH, _KINDS)
 

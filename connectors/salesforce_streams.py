@@ -131,6 +131,9 @@ CONTACT: Final = _stream(
         "display_name": "Name",
         "first_name": "FirstName",
         "last_name": "LastName",
+        "phone": "Phone",
+        "mobile_phone": "MobilePhone",
+        "country": "MailingCountry",
         "account_id": "AccountId",
         "merged_into": "MasterRecordId",
     },
@@ -139,7 +142,13 @@ CONTACT: Final = _stream(
 ACCOUNT: Final = _stream(
     "Account",
     "account",
-    {"name": "Name", "website": "Website", "owner": "Owner.Name", "merged_into": "MasterRecordId"},
+    {
+        "name": "Name",
+        "website": "Website",
+        "country": "BillingCountry",
+        "owner": "Owner.Name",
+        "merged_into": "MasterRecordId",
+    },
 )
 # A converted lead lives on in a contact, so it is the same person.
 LEAD: Final = _stream(
@@ -150,6 +159,9 @@ LEAD: Final = _stream(
         "display_name": "Name",
         "first_name": "FirstName",
         "last_name": "LastName",
+        "phone": "Phone",
+        "mobile_phone": "MobilePhone",
+        "country": "Country",
         "cross_reference": "ConvertedContactId",
         "merged_into": "MasterRecordId",
     },
@@ -164,9 +176,12 @@ OPTIONAL: Final = {
 # What is asked for where the user may see it, mapped or not: object -> fields. MasterRecordId is the record that was
 # kept when this one was merged into it; only deleted records have one.
 BESIDES: Final[Mapping[str, tuple[str, ...]]] = {
-    "Contact": ("MasterRecordId",),
-    "Account": ("MasterRecordId",),
-    "Lead": ("MasterRecordId", "IsConverted", "ConvertedAccountId", "ConvertedDate", "Status"),
+    "Contact": ("MasterRecordId", "Phone", "MobilePhone", "MailingCountry"),
+    "Account": ("MasterRecordId", "BillingCountry"),
+    "Lead": (
+        "MasterRecordId", "Phone", "MobilePhone", "Country", "IsConverted", "ConvertedAccountId", "ConvertedDate",
+        "Status",
+    ),
     "Case": (
         "CaseNumber", "ContactId", "AccountId", "ParentId", "MasterRecordId", "Status", "Origin", "Priority", "Type",
         "Reason", "IsClosed", "CreatedDate", "ClosedDate",

@@ -189,6 +189,7 @@ class ZendeskSession:
 _USER_FIELDS: Final = {
     "email": "$.email",
     "display_name": "$.name",
+    "phone": "$.phone",
     "kind": "$.role",
     "account_id": "$.organization_id",
     "cross_reference": "$.external_id",

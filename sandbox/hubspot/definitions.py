@@ -160,6 +160,9 @@ def initial_properties() -> dict[str, dict[str, dict[str, Any]]]:
             definition("firstname", "First Name", group="contactinformation"),
             definition("lastname", "Last Name", group="contactinformation"),
             definition("company", "Company Name", group="contactinformation"),
+            definition("phone", "Phone Number", group="contactinformation"),
+            definition("mobilephone", "Mobile Phone Number", group="contactinformation"),
+            definition("country", "Country/Region", group="contactinformation"),
             definition(
                 "hs_language", "Preferred language", "enumeration", group="contactinformation", options=("de", "en")
             ),
@@ -181,6 +184,7 @@ def initial_properties() -> dict[str, dict[str, dict[str, Any]]]:
             definition("name", "Name", group="companyinformation"),
             definition("domain", "Company Domain Name", group="companyinformation"),
             definition("industry", "Industry", group="companyinformation"),
+            definition("country", "Country/Region", group="companyinformation"),
             definition("salesforceaccountid", "Salesforce Account ID", group="companyinformation"),
             *_system_properties("companies"),
         ),

@@ -12,6 +12,7 @@ from random import Random
 from sandbox.population import surveys
 from sandbox.population.build import TruthBook, iso
 from sandbox.population.history import History, near_misses
+from sandbox.population.hard_people import HardPeople
 from sandbox.population.hubspot import HubSpotBuilder
 from sandbox.population.model import Answer
 from sandbox.population.people import draw_companies, draw_people
@@ -72,8 +73,9 @@ def build(seed: int, today: date) -> Population:
     zendesk = ZendeskBuilder(random, book, history.start)
     zendesk.build(companies, people, invitations, answers)
     rows = _survey_rows(random, book, answers)
+    hard = HardPeople(random, book, history.start, salesforce, hubspot, zendesk).add(companies)
     tables = {"salesforce": salesforce.tables, "hubspot": hubspot.tables, "zendesk": zendesk.tables}
-    return Population(tables, tuple(rows), book.close(people, companies))
+    return Population(tables, tuple(rows), book.close([*people, *hard], companies))
 
 
 def _survey_rows(random: Random, book: TruthBook, answers: list[Answer]) -> list[Mapping[str, str]]:

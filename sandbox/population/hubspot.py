@@ -42,7 +42,7 @@ class HubSpotBuilder:
                 self._contact(person)
         for answer in answers:
             if answer.survey.stream == surveys.HUBSPOT_STREAM:
-                self._submission(answer)
+                self.submission(answer)
         for number, contact in enumerate(self.tables["contacts"][:EVENTS_OF_EACH]):
             self._event("tickets", number, contact, {"subject": f"Question {number + 1}", "hs_pipeline_stage": "4"})
             self._event("deals", number, contact, {"dealname": f"Order {number + 1}", "dealstage": "closedwon"})
@@ -83,6 +83,27 @@ class HubSpotBuilder:
         record = self._add("contacts", created, self._some_time(), fields)
         self._book.person_record(person, "hubspot", "contacts", record.record_id)
 
+    def hard_contact(
+        self, person: Person, company: Company, created: datetime, modified: datetime, known: dict[str, str | None]
+    ) -> Record:
+        """Add a contact as it is declared: name, email, phone, mobile_phone and reference, a stored Salesforce id."""
+        first, _, last = str(known["name"]).partition(" ")
+        fields = {
+            "email": known["email"].lower() if known["email"] else None,
+            "firstname": first,
+            "lastname": last,
+            "phone": known["phone"],
+            "mobilephone": known["mobile_phone"],
+            "company": company.name,
+            "hs_language": person.language,
+            "lifecyclestage": "customer",
+            "associatedcompanyid": company.record_ids.get("hubspot"),
+            "salesforcecontactid": known["reference"],
+        }
+        record = self._add("contacts", created, modified, fields)
+        self._book.person_record(person, "hubspot", "contacts", record.record_id)
+        return record
+
     def _event(self, table: str, number: int, contact: Record, fields: dict[str, Any]) -> None:
         """What holds no answer, only a contact and its company; no chance is used up, so all else stays as it is."""
         company = contact.fields["associatedcompanyid"]
@@ -95,7 +116,8 @@ class HubSpotBuilder:
     def _some_time(self) -> datetime:
         return self._start + timedelta(seconds=self._random.randrange(360 * 86_400))
 
-    def _submission(self, answer: Answer) -> None:
+    def submission(self, answer: Answer) -> None:
+        """Add an answer; its person's contact has to be there."""
         survey, person = answer.survey, answer.person
         email = person.mailboxes["hubspot"].email if person else None
         fields = {

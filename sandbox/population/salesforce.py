@@ -140,6 +140,25 @@ class SalesforceBuilder:
         record = self._add("Contact", created, modified, fields)
         self._book.person_record(person, "salesforce", "Contact", record.record_id)
 
+    def hard_contact(
+        self, person: Person, company: Company, created: datetime, modified: datetime, known: dict[str, str | None]
+    ) -> Record:
+        """Add a contact as it is declared: name, email, phone and mobile_phone."""
+        first, _, last = str(known["name"]).partition(" ")
+        fields = {
+            "FirstName": first,
+            "LastName": last,
+            "Email": known["email"],
+            "Phone": known["phone"],
+            "MobilePhone": known["mobile_phone"],
+            "AccountId": company.record_ids.get("salesforce"),
+            "Customer_Number__c": f"C-{len(self.tables['Contact']) + 1:05}",
+            "OwnerId": self._owners[0],
+        }
+        record = self._add("Contact", created, modified, fields)
+        self._book.person_record(person, "salesforce", "Contact", record.record_id)
+        return record
+
     def _business(self) -> None:
         """Leads, cases and opportunities of the first contacts: one lead is converted, half of the rest is closed."""
         for number, contact in enumerate(self.tables["Contact"][:4]):
@@ -233,11 +252,11 @@ class SalesforceBuilder:
         if answer.survey.stream == surveys.QUESTION_STREAM:
             self._survey_answer(answer)
         if answer.survey.stream == surveys.NPS_OBJECT:
-            self._nps_record(answer, answer.survey, answer.responded_at, answer.comment)
+            self.nps_record(answer, answer.survey, answer.responded_at, answer.comment)
         for copied in answer.copies:
             if copied.system == "salesforce":
                 later = answer.responded_at + timedelta(seconds=copied.seconds_later)
-                self._nps_record(answer, surveys.LOYALTY, later, copied.comment)
+                self.nps_record(answer, surveys.LOYALTY, later, copied.comment)
 
     def _survey_answer(self, answer: Answer) -> None:
         survey, at = answer.survey, answer.recorded_at
@@ -295,7 +314,8 @@ class SalesforceBuilder:
         }
         return self._add("SurveyQuestionResponse", answer.recorded_at, answer.recorded_at, fields)
 
-    def _nps_record(self, answer: Answer, survey: Survey, responded_at: datetime, comment: str | None) -> None:
+    def nps_record(self, answer: Answer, survey: Survey, responded_at: datetime, comment: str | None) -> None:
+        """Add a record of the custom NPS object; its person's contact has to be there."""
         number = len(self.tables[surveys.NPS_OBJECT]) + 1
         person = answer.person
         fields = {

@@ -114,6 +114,26 @@ class ZendeskBuilder:
         record = self._add("users", created, self._some_time(), fields)
         self._book.person_record(person, "zendesk", "users", record.record_id)
 
+    def hard_user(
+        self, person: Person, company: Company, created: datetime, modified: datetime, known: dict[str, str | None]
+    ) -> Record:
+        """Add a user as it is declared: name, email, phone, mobile_phone and reference, a stored Salesforce id."""
+        locale, locale_id = LOCALES[person.language]
+        organization = company.record_ids.get("zendesk")
+        fields = {
+            "name": known["name"],
+            "email": known["email"],
+            "phone": known["phone"] or known["mobile_phone"],
+            "role": "end-user",
+            "locale": locale,
+            "locale_id": locale_id,
+            "organization_id": int(organization) if organization else None,
+            "external_id": known["reference"],
+        }
+        record = self._add("users", created, modified, fields)
+        self._book.person_record(person, "zendesk", "users", record.record_id)
+        return record
+
     def _ticket(self, invitation: Invitation, person: Person, answer: Answer | None) -> None:
         solved = invitation.invited_at
         opened = solved - timedelta(seconds=self._random.randint(3_600, 6 * 86_400))

@@ -5,7 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-SECTIONS = {"string": 255, "textarea": 32_768, "email": 80, "url": 255, "picklist": 255, "id": 18, "reference": 18}
+SECTIONS = {
+    "string": 255,
+    "textarea": 32_768,
+    "email": 80,
+    "phone": 40,
+    "url": 255,
+    "picklist": 255,
+    "id": 18,
+    "reference": 18,
+}
 UNSORTED = ("textarea", "address")  # types of fields that can stand neither in a condition nor in ORDER BY
 SOAP_TYPES = {
     "boolean": "xsd:boolean",
@@ -155,6 +164,9 @@ _ALL = (
         Field("FirstName", writable=True),
         Field("LastName", writable=True, required=True),
         Field("Email", "email", writable=True),
+        Field("Phone", "phone", writable=True),
+        Field("MobilePhone", "phone", writable=True),
+        Field("MailingCountry", writable=True),
         _reference("AccountId", "Account", writable=True),
         Field("Customer_Number__c", writable=True, external_id=True),
         Field("NPS_Score__c", "double", writable=True),
@@ -173,6 +185,9 @@ _ALL = (
         Field("LastName", writable=True, required=True),
         Field("Company", writable=True, required=True),
         Field("Email", "email", writable=True),
+        Field("Phone", "phone", writable=True),
+        Field("MobilePhone", "phone", writable=True),
+        Field("Country", writable=True),
         Field("Status", "picklist", writable=True),
         Field("IsConverted", "boolean"),
         Field("ConvertedDate", "date"),

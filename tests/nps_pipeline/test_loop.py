@@ -6,8 +6,10 @@ import copy
 import dataclasses
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ WRITTEN = {
     "hubspot": ("contacts", ("nps_score", "nps_category", "nps_responded_at")),
     "zendesk": ("users", ("nps_score", "nps_category", "nps_responded_at")),
 }
+Ref = tuple[str, ...]
 CLASSES = ("kept", "duplicate", "excluded", "quarantined")
 
 
@@ -132,6 +135,37 @@ def test_people_and_companies_are_the_true_ones(loop: Loop) -> None:
         assert {frozenset(group) for group in groups.values()} == {
             frozenset(tuple(ref) for ref in one.records) for one in truth if one.records
         }
+
+
+def pairs(groups: Iterable[Iterable[Ref]]) -> set[frozenset[Ref]]:
+    """Every two records that are one person."""
+    return {frozenset(two) for group in groups for two in combinations(sorted(group), 2)}
+
+
+def test_no_two_people_are_joined_and_nearly_none_is_torn(loop: Loop) -> None:
+    truth = {tuple(ref): person.key for person in loop.crms.truth.persons for ref in person.records}
+    customers: dict[str, list[Ref]] = {}
+    for row in loop.pipeline.query("select * from customer_identities"):
+        ref = (row["source_system"], row["source_stream"], row["source_record_id"])
+        if ref in truth:
+            customers.setdefault(row["customer_id"], []).append(ref)
+    people: dict[str, list[Ref]] = {}
+    for ref, person in truth.items():
+        people.setdefault(person, []).append(ref)
+    found, true = pairs(customers.values()), pairs(people.values())
+
+    assert {tuple(sorted(truth[ref] for ref in two)) for two in found - true} == set()  # precision 1.000
+    assert len(found & true) / len(true) >= 0.98, sorted({truth[ref] for two in true - found for ref in two})
+
+
+def test_every_rule_of_identity_joins_somebody(loop: Loop) -> None:
+    edges = loop.pipeline.query("select rule, refused, count(*) as records from identity_edges group by all")
+    joined = {edge["rule"] for edge in edges if edge["refused"] is None}
+    assert joined >= {"person_reference", "merge", "cross_reference", "email", "phone", "own_record"}
+    refused = {(edge["rule"], edge["refused"]) for edge in edges if edge["refused"]}
+    assert refused >= {
+        ("email", "shared_mailbox"), ("email", "many_people"), ("phone", "no_number"), ("phone", "no_full_name"),
+    }  # fmt: skip
 
 
 def test_invitations_and_their_answers_are_the_true_ones(loop: Loop) -> None:
