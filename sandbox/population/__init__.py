@@ -11,8 +11,8 @@ from random import Random
 
 from sandbox.population import surveys
 from sandbox.population.build import TruthBook, iso
-from sandbox.population.history import History, near_misses
 from sandbox.population.hard_people import HardPeople
+from sandbox.population.history import History, near_misses
 from sandbox.population.hubspot import HubSpotBuilder
 from sandbox.population.model import Answer
 from sandbox.population.people import draw_companies, draw_people

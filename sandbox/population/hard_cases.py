@@ -1,9 +1,9 @@
 """People whose records are hard to join, or must not be joined, declared. How a CRM stores them is said elsewhere.
 
 Every kind of case comes once at each of ``PLACES`` companies. In the texts of a record stand ``{first}`` (the name),
-``{given}`` and ``{family}`` (the name in ASCII), ``{domain}`` (of the company), ``{idn}`` and ``{dns}`` (another one in two
-notations), ``{n}`` (a number of the case at that company) and ``{world}``, ``{home}`` and ``{prefixed}`` (a phone number of
-the case in three notations).
+``{given}`` and ``{family}`` (the name in ASCII), ``{domain}`` (of the company), ``{idn}`` and ``{dns}`` (another one in
+two notations), ``{n}`` (a number of the case at that company) and ``{world}``, ``{home}`` and ``{prefixed}`` (a phone
+number of the case in three notations).
 """
 
 from __future__ import annotations

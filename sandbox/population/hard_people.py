@@ -10,7 +10,7 @@ from typing import Any
 
 from sandbox.population import surveys
 from sandbox.population.build import TruthBook
-from sandbox.population.comments import draw_comment
+from sandbox.population.comments import Category, draw_comment
 from sandbox.population.hard_cases import CASES, NAMES, PHONES, PLACES, Entry
 from sandbox.population.hubspot import HubSpotBuilder
 from sandbox.population.model import SYSTEMS, Answer, Company, Mailbox, Person, System
@@ -47,15 +47,15 @@ class HardPeople:
     def add(self, companies: Sequence[Company]) -> list[Person]:
         """Add all of them; the people, whose keys begin with the kind of their case."""
         known = [company for company in companies if company.systems == frozenset(SYSTEMS)]
-        people = []
+        people: list[Person] = []
         for kind, place, position, entries in _cases(known):
             person = _person(kind, place, position)
-            records = self._stored(person, place, entries)
-            self._answer(person, entries, records, len(people))
+            self._store(person, place, entries)
+            self._answer(person, len(people))
             people.append(person)
         return people
 
-    def _stored(self, person: Person, place: Place, entries: Sequence[Entry]) -> list[Record]:
+    def _store(self, person: Person, place: Place, entries: Sequence[Entry]) -> None:
         records: list[Record] = []
         for entry in entries:
             texts = _texts(person, place)
@@ -73,7 +73,6 @@ class HardPeople:
                 record.deleted = record.modified
                 record.fields["MasterRecordId"] = records[entry.merged_into].record_id
             records.append(record)
-        return records
 
     def _record(
         self, table: str, person: Person, company: Company, fields: dict[str, str | None], reference: str | None
@@ -86,12 +85,12 @@ class HardPeople:
             return self.hubspot.hard_contact(person, company, created, modified, fields | {"reference": reference})
         return self.zendesk.hard_user(person, company, created, modified, fields | {"reference": reference})
 
-    def _answer(self, person: Person, entries: Sequence[Entry], records: Sequence[Record], number: int) -> None:
+    def _answer(self, person: Person, number: int) -> None:
         """One answer in HubSpot or else in Salesforce; Zendesk's stand in tickets, and those are enough as they are."""
         at = self.start + timedelta(days=5 * number % 350, seconds=self.random.randrange(86_400))
         survey = surveys.PURCHASE if "hubspot" in person.mailboxes else surveys.RENEWAL
         score = self.random.choice((3, 6, 7, 8, 9, 9, 10, 10))
-        category = "promoter" if score >= 9 else "passive" if score >= 7 else "detractor"  # noqa: PLR2004
+        category: Category = "promoter" if score >= 9 else "passive" if score >= 7 else "detractor"  # noqa: PLR2004
         comment = draw_comment(self.random, person.language, survey.touchpoint, category)
         answer = Answer(survey, person, person.language, at, at, score, str(score), comment, key=f"answer-{person.key}")
         if survey is surveys.PURCHASE:

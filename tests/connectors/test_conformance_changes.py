@@ -23,7 +23,7 @@ from sandbox.hubspot.definitions import initial_properties
 from sandbox.hubspot.hooks import HubSpotControl
 from sandbox.salesforce.hooks import SalesforceControl
 from sandbox.zendesk import fields
-from tests.connectors.conformance import Case, holds
+from tests.connectors.conformance import CASES, Case, holds
 from tests.connectors.conformance_fixtures import Whole
 from tests.connectors.landed_source import EVER, NO_OVERLAP, OVERLAP, Source
 
@@ -252,11 +252,14 @@ def test_a_reconcile_finds_what_was_missed_and_counts_as_the_source_does(source_
     assert one.reconcile().rows == 0
 
 
+WITHOUT = ("merged_ids", "merged_into", "phone", "mobile_phone", "country")  # what a pull goes on without
+
+
 def mapped(case: Case) -> list[str]:
-    """The fields of a stream that may be there no more, but for what only tells of merges."""
+    """The fields of a stream without which it is not pulled."""
     if case.source == "hubspot":
         return required(case.stream)  # some others are not in every account
-    paths = " ".join(path for name, path in case.stream.fields.items() if not name.startswith("merged_"))
+    paths = " ".join(path for name, path in case.stream.fields.items() if name not in WITHOUT)
     if case.source == "zendesk":
         return re.findall(r"(?:\[id=|custom_ticket_fields\.)([0-9]+)", paths)
     return re.findall(r"\$\.(\w+)(?: |$)", paths)
@@ -275,6 +278,26 @@ def vanish(one: Source, names: Sequence[str], patch: pytest.MonkeyPatch) -> None
         case "zendesk":
             left = [field for field in fields.TICKET_FIELDS if str(field[0]) not in names]
             patch.setattr("sandbox.zendesk.fields.TICKET_FIELDS", left)
+
+
+# Zendesk hides no field of a user.
+@pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if case.source != "zendesk" and {"phone", "country"} & case.stream.fields.keys()],
+    ids=str,
+)
+def test_phones_and_countries_that_the_user_may_not_see_stop_no_pull(
+    source_of: SourceOf, monkeypatch: pytest.MonkeyPatch, case: Case
+) -> None:
+    one = source_of(case)
+    one.pull()
+    before = one.landed()
+    paths = [path for name, path in case.stream.fields.items() if name in ("phone", "mobile_phone", "country")]
+    vanish(one, [path.rpartition(".")[2] for path in paths], monkeypatch)
+
+    one.land(one.connect().pull(one.stream, {}, OVERLAP))
+
+    assert one.landed().keys() == before.keys()
 
 
 @holds("a mapped field vanishes")

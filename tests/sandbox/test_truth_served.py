@@ -174,7 +174,7 @@ def test_people_and_companies_are_served_as_the_truth_lists_them(
     served = {
         ("salesforce", name, one["Id"])
         for name in ("Contact", "Account")
-        for one in salesforce.query_all(f"SELECT Id FROM {name}")["records"]
+        for one in salesforce.query_all(f"SELECT Id FROM {name}", include_deleted=True)["records"]
     }
     served |= {("hubspot", "contacts", one.id) for one in hubspot_client.crm.contacts.get_all()}
     served |= {("hubspot", "companies", one.id) for one in hubspot_client.crm.companies.get_all()}
