@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from zoneinfo import available_timezones
 
-import phonenumbers
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -23,46 +20,11 @@ from connectors import registry
 from connectors.base import Connector, Kind, Target
 from connectors.config import SourceSettings, SurveyType
 from connectors.survey_files.mapping import FileMapping
-from nps_pipeline.project import standard_terms
+from nps_pipeline.known_values import known_country, known_cron, known_timezone, standard_term
 from nps_pipeline.sync_fields import Adopt, Measure, OnDelete, Policy, SyncField
 
 SOURCE_ORDER = ("files", "hubspot", "salesforce", "zendesk")
 NAMES_SEEN = "names_seen"
-
-
-def _known_timezone(name: str) -> str:
-    if name in available_timezones():
-        return name
-    close = difflib.get_close_matches(name, available_timezones(), n=1)
-    hint = f", did you mean {close[0]}?" if close else " such as Europe/Berlin or UTC"
-    raise ValueError(f"is no time zone; use an IANA name{hint}")
-
-
-def _known_country(code: str) -> str:
-    if code not in phonenumbers.SUPPORTED_REGIONS:
-        raise ValueError("is no country; use its ISO code of two capital letters, such as DE or GB")
-    return code
-
-
-def _known_cron(expression: str) -> str:
-    import dagster as dg  # noqa: PLC0415 - a second of import for one check
-
-    try:
-        dg.ScheduleDefinition(job_name="any", cron_schedule=expression)
-    except dg.DagsterInvalidDefinitionError:
-        raise ValueError("is no cron expression; five fields such as '0 5 * * *' (every day at 5)") from None
-    return expression
-
-
-def _standard_term(name: str, value: str) -> str:
-    """The standard term that a constant means, looked up as the dbt macro ``term`` spells it; raises ``ValueError``."""
-    known = standard_terms(f"{name}s")
-    spelling = value.strip(" ").lower().replace(" ", "_").replace("-", "_")
-    if spelling in known:
-        return known[spelling]
-    close = difflib.get_close_matches(spelling, sorted(known), n=3)
-    hint = f"; did you mean {' or '.join(close)}? Else" if close else ";"
-    raise ValueError(f"'{value}' is no standard {name}{hint} add a line for it to dbt_project/seeds/{name}s.csv")
 
 
 class _Section(BaseModel):
@@ -72,7 +34,7 @@ class _Section(BaseModel):
 class Reporting(_Section):
     """How NPS is reported."""
 
-    timezone: Annotated[str, AfterValidator(_known_timezone)] = Field(
+    timezone: Annotated[str, AfterValidator(known_timezone)] = Field(
         "UTC", description="IANA time zone of periods (days, weeks, months) and of time stamps that state no zone."
     )
     min_n: int = Field(30, ge=1, description="Below this number of answers a cell shows no NPS, only its counts.")
@@ -94,7 +56,7 @@ class FileEntry(FileMapping):
     @field_validator("channel", "touchpoint")
     @classmethod
     def _is_standard_term(cls, value: object, info: ValidationInfo) -> object:
-        return _standard_term(str(info.field_name), value) if isinstance(value, str) else value
+        return standard_term(str(info.field_name), value) if isinstance(value, str) else value
 
 
 class Survey(_Section):
@@ -118,7 +80,7 @@ class Survey(_Section):
     @field_validator("channel", "touchpoint")
     @classmethod
     def _is_standard_term(cls, value: object, info: ValidationInfo) -> object:
-        return _standard_term(str(info.field_name), value) if isinstance(value, str) else value
+        return standard_term(str(info.field_name), value) if isinstance(value, str) else value
 
 
 class _Sources(_Section):
@@ -144,7 +106,7 @@ class _Sources(_Section):
         if isinstance(value, SourceSettings):
             for place, name, term in _stated_terms(value.model_dump(mode="json"), ""):
                 try:
-                    _standard_term(name, term)
+                    standard_term(name, term)
                 except ValueError as error:
                     raise ValueError(f"{place}: {error}") from None
         return value
@@ -189,7 +151,7 @@ class Identity(_Section):
         "weakest rule: respondent ids, phone numbers, addresses, ids of other sources. The check "
         "no_customer_is_too_large reports it.",
     )
-    default_country: Annotated[str, AfterValidator(_known_country)] | None = Field(
+    default_country: Annotated[str, AfterValidator(known_country)] | None = Field(
         None,
         description="ISO code of the country of phone numbers in national form where neither the person nor the "
         "account has one, such as `DE`. Unless set, such a number joins nobody.",
@@ -222,7 +184,7 @@ class Publishing(_Section):
 class Schedule(_Section):
     """When Dagster starts the run by itself (the schedule is switched on in the UI)."""
 
-    cron: Annotated[str, AfterValidator(_known_cron)] = Field(
+    cron: Annotated[str, AfterValidator(known_cron)] = Field(
         "0 5 * * *", description="Cron expression, in the reporting time zone."
     )
 
@@ -278,7 +240,7 @@ class SyncTarget(_Section):
     @field_validator("touchpoint")
     @classmethod
     def _is_standard_term(cls, value: object, info: ValidationInfo) -> object:
-        return _standard_term(str(info.field_name), value) if isinstance(value, str) else value
+        return standard_term(str(info.field_name), value) if isinstance(value, str) else value
 
 
 class _Sync(_Section):

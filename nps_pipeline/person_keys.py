@@ -34,7 +34,21 @@ def email_key(text: str | None) -> str | None:
     if not _ADDRESS.fullmatch(folded):
         return None
     name, domain = folded.split("@")
-    return f"{name}@{_in_dns(domain)}"
+    return f"{name}@{dns_name(domain)}"
+
+
+def dns_name(domain: str) -> str:
+    """A domain in its ASCII form (IDNA 2008, mapped as UTS 46 has it); one that cannot be in the DNS stays.
+
+    Args:
+        domain: In lower case.
+    """
+    if domain.isascii():
+        return domain
+    try:
+        return idna.encode(domain, uts46=True).decode("ascii")
+    except idna.IDNAError:
+        return domain
 
 
 def phone_key(text: str | None, country: str | None) -> str | None:
@@ -80,13 +94,3 @@ def name_key(text: str | None) -> str | None:
 def _transliterated(text: str) -> str:
     composed = unicodedata.normalize("NFKC", text).casefold().translate(_GERMAN)
     return "".join(sign for sign in unicodedata.normalize("NFKD", composed) if not unicodedata.combining(sign))
-
-
-def _in_dns(domain: str) -> str:
-    """A domain in its ASCII form (IDNA 2008, mapped as UTS 46 has it); one that cannot be in the DNS stays."""
-    if domain.isascii():
-        return domain
-    try:
-        return idna.encode(domain, uts46=True).decode("ascii")
-    except idna.IDNAError:
-        return domain

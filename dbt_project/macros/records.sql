@@ -21,6 +21,14 @@
     concat('record:', {{ source_system }}, '/', {{ source_stream }}, '/', {{ comparable_id(source_system, record_id) }})
 {%- endmacro %}
 
+{# That a record of `alias` is the one to which another source record refers, by its stream and id. #}
+{% macro is_referred_to(alias, source_system, source_stream, record_id) -%}
+    {{ alias }}.source_system = {{ source_system }}
+    and {{ alias }}.source_stream = {{ source_stream }}
+    and {{ comparable_id(alias ~ '.source_system', alias ~ '.source_record_id') }}
+    = {{ comparable_id(source_system, record_id) }}
+{%- endmacro %}
+
 {#
     Resolves records to what they are, a customer or an account: one row per record with its id, the strongest rule that
     says so and the evidence. `keys` has a row per record and key, `components` the connected components of that graph.

@@ -193,6 +193,17 @@ def _cases() -> Iterator[Case]:
 CASES = [*_cases()]
 # Of each way to pull, the stream that the connector names first.
 FIRST = list({(case.source, case.variant): case for case in reversed(CASES)}.values())[::-1]
+# What nobody has filled at the start, by source and stream.
+FILLED: Mapping[str, Mapping[str, str]] = {
+    "hubspot-contacts": {"phone": "030 1", "mobilephone": "030 2", "country": "Germany"},
+    "hubspot-companies": {"country": "Germany"},
+    "zendesk-users": {"phone": "030 1"},
+    "salesforce-Contact": {"Phone": "030 1", "MobilePhone": "030 2", "MailingCountry": "Germany"},
+    "salesforce-Lead": {"Phone": "030 1", "MobilePhone": "030 2", "Country": "Germany"},
+    "hubspot-tickets": {"nps_rating": "9", "nps_reason": "Quick", "nps_rated_at": "2026-03-01T09:30:00Z"},
+    "zendesk-satisfaction_ratings": {"comment": "Quick"},
+    "zendesk-survey_responses": {"comment": "Quick"},
+}
 TARGETS = [(source, target) for source, connector in CONNECTORS.items() for target in connector.targets]
 every_source = pytest.mark.parametrize("source", CONNECTORS)
 every_target = pytest.mark.parametrize(("source", "target"), TARGETS, ids=lambda one: getattr(one, "name", one))

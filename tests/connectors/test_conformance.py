@@ -26,6 +26,7 @@ from tests.connectors.conformance import (
     CASES,
     CONNECTORS,
     EXCUSES,
+    FILLED,
     PROPERTIES,
     Case,
     case_of,
@@ -44,17 +45,6 @@ from tests.connectors.landed_source import EVER, NO_OVERLAP, Source
 
 PATH = re.compile(r"\.([A-Za-z0-9_]+)|\[(\d+)\]|\[(\w+)=([^\]]+)\]")
 SECRET = re.compile("TOKEN|PASSWORD|SECRET|SESSION_ID")
-# What nobody has filled at the start.
-FILLED: Mapping[str, Mapping[str, str]] = {
-    "hubspot-contacts": {"phone": "030 1", "mobilephone": "030 2", "country": "Germany"},
-    "hubspot-companies": {"country": "Germany"},
-    "zendesk-users": {"phone": "030 1"},
-    "salesforce-Contact": {"Phone": "030 1", "MobilePhone": "030 2", "MailingCountry": "Germany"},
-    "salesforce-Lead": {"Phone": "030 1", "MobilePhone": "030 2", "Country": "Germany"},
-    "hubspot-tickets": {"nps_rating": "9", "nps_reason": "Quick", "nps_rated_at": "2026-03-01T09:30:00Z"},
-    "zendesk-satisfaction_ratings": {"comment": "Quick"},
-    "zendesk-survey_responses": {"comment": "Quick"},
-}
 # Streams that are read some days back again and again, since their rows may change late without moving in the list.
 LOOKED_BACK = ("satisfaction_ratings", "survey_responses")
 OF_MERGED = {"merged_ids", "merged_into"}  # what only merged records have

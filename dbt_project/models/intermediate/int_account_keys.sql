@@ -67,6 +67,18 @@ cross_references as (
     inner join companies as referenced on referenced.own_key = companies.cross_reference_key
 ),
 
+-- A source that has a domain on several accounts tells them apart: subsidiaries, of which it cannot be said which is meant.
+crowded_domains as (
+    select distinct domain
+    from companies
+    where is_live
+    group by
+        source_system,
+        source_stream,
+        domain
+    having count(*) > 1
+),
+
 -- A domain that many companies share says nothing about who they are.
 domains as (
     select
@@ -82,7 +94,8 @@ domains as (
         concat('domain:', companies.domain) as account_key
     from companies
     left join {{ ref('shared_domains') }} as shared_domains on shared_domains.domain = companies.domain
-    where companies.domain <> '' and shared_domains.domain is null
+    left join crowded_domains on crowded_domains.domain = companies.domain
+    where companies.domain <> '' and shared_domains.domain is null and crowded_domains.domain is null
 ),
 
 unioned as (

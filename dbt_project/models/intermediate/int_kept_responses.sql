@@ -38,7 +38,7 @@ inner join {{ ref('int_responses') }} as responses
         and responses.source_record_id = kept.source_record_id
 left join {{ ref('int_account_identities') }} as own_accounts
     on
-        own_accounts.source_system = responses.source_system
-        and own_accounts.source_stream = responses.account_stream
-        and own_accounts.source_record_id = responses.account_record_id
+        {{ is_referred_to(
+            'own_accounts', 'responses.source_system', 'responses.account_stream', 'responses.account_record_id'
+        ) }}
 left join {{ ref('int_customer_accounts') }} as customer_accounts on customer_accounts.customer_id = kept.customer_id

@@ -57,9 +57,9 @@ located as (
     left join {{ ref('countries') }} as countries on countries.name = {{ fold_text('people.country') }}
     left join account_records
         on
-            account_records.source_system = people.source_system
-            and account_records.source_stream = people.account_stream
-            and account_records.source_record_id = people.account_record_id
+            {{ is_referred_to(
+                'account_records', 'people.source_system', 'people.account_stream', 'people.account_record_id'
+            ) }}
     left join accounts on accounts.account_id = account_records.account_id
 ),
 

@@ -1,6 +1,7 @@
--- Survivorship: a live person record goes before a response, for a CRM keeps its people up to date. Among person
--- records the most preferred source goes first (nps.yaml), then the record landed first; among responses the latest.
--- When a record was changed plays no part, for sync-back changes records too.
+-- Survivorship, field by field. A live person record goes before an answer, for a CRM keeps its people up to date. Among
+-- person records the most preferred source goes first (nps.yaml), then the record landed first; among answers the latest.
+-- An address that says nothing of a person goes last, a placeholder is none. When a record was changed plays no part,
+-- for sync-back changes records too.
 with person_records as (
     select
         people.source_system,
@@ -37,37 +38,62 @@ records as (
     select * from responses
 ),
 
-ranked as (
+known as (
     select
         identities.customer_id,
         identities.first_landed_at,
-        records.email,
-        records.display_name,
+        identities.source_system,
+        identities.source_stream,
+        identities.source_record_id,
         records.responded_at,
-        row_number() over (
-            partition by identities.customer_id
-            order by
-                records.kind_place asc,
-                records.place asc,
-                records.responded_at desc nulls last,
-                identities.first_landed_at asc,
-                identities.source_system asc,
-                identities.source_stream asc,
-                identities.source_record_id asc
-        ) as place
+        records.kind_place,
+        records.place,
+        case when addresses.refused is null then records.email end as own_email,
+        case when addresses.refused is distinct from 'placeholder' then records.email end as email,
+        case
+            when placeholders.term is null and not {{ is_email('lower(records.display_name)') }}
+                then records.display_name
+        end as display_name
     from {{ ref('int_identities') }} as identities
     inner join records
         on
             records.source_system = identities.source_system
             and records.source_stream = identities.source_stream
             and records.source_record_id = identities.source_record_id
+    left join {{ ref('int_addresses') }} as addresses
+        on
+            addresses.source_system = identities.source_system
+            and addresses.source_stream = identities.source_stream
+            and addresses.source_record_id = identities.source_record_id
+    left join {{ ref('placeholder_values') }} as placeholders
+        on placeholders.kind = 'name' and placeholders.term = {{ fold_text('records.display_name') }}
+),
+
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by customer_id
+            order by
+                kind_place asc,
+                place asc,
+                responded_at desc nulls last,
+                first_landed_at asc,
+                source_system asc,
+                source_stream asc,
+                source_record_id asc
+        ) as record_place
+    from known
 ),
 
 customers as (
     select
         customer_id,
-        {{ first_by('email', 'place') }} as email,
-        {{ first_by('display_name', 'place') }} as display_name,
+        coalesce(
+            {{ first_by('own_email', 'record_place') }},
+            {{ first_by('email', 'record_place') }}
+        ) as email,
+        {{ first_by('display_name', 'record_place') }} as display_name,
         min(coalesce(responded_at, first_landed_at)) as first_seen_at,
         count(*) as identity_count
     from ranked

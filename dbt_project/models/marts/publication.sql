@@ -8,10 +8,11 @@
     ],
     'int_people': [
         'source_system', 'source_stream', 'source_record_id', 'is_deleted', 'email', 'email_key', 'display_name',
-        'account_stream', 'account_record_id', 'cross_reference', 'cross_reference_to', 'is_staff'
+        'name_key', 'phone', 'mobile_phone', 'country', 'account_stream', 'account_record_id', 'cross_reference',
+        'cross_reference_to', 'is_staff'
     ],
     'int_account_records': [
-        'source_system', 'source_stream', 'source_record_id', 'is_deleted', 'name', 'domain', 'segment', 'owner',
+        'source_system', 'source_stream', 'source_record_id', 'is_deleted', 'name', 'domain', 'country', 'segment', 'owner',
         'cross_reference', 'cross_reference_to'
     ],
     'int_merges': ['source_system', 'source_stream', 'source_record_id', 'other_record_id'],
