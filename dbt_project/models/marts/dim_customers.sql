@@ -49,7 +49,7 @@ known as (
         records.kind_place,
         records.place,
         case when addresses.refused is null then records.email end as own_email,
-        case when addresses.refused is distinct from 'placeholder' then records.email end as email,
+        case when coalesce(addresses.refused, '') <> 'placeholder' then records.email end as email,
         case
             when placeholders.term is null and not {{ is_email('lower(records.display_name)') }}
                 then records.display_name
