@@ -67,16 +67,25 @@ cross_references as (
     inner join companies as referenced on referenced.own_key = companies.cross_reference_key
 ),
 
--- A source that has a domain on several accounts tells them apart: subsidiaries, of which it cannot be said which is meant.
-crowded_domains as (
-    select distinct domain
+-- A source that has a domain on several accounts tells them apart: subsidiaries, and which one is meant is not said.
+counted_domains as (
+    select
+        source_system,
+        source_stream,
+        domain,
+        count(*) as accounts
     from companies
     where is_live
     group by
         source_system,
         source_stream,
         domain
-    having count(*) > 1
+),
+
+crowded_domains as (
+    select distinct domain
+    from counted_domains
+    where accounts > 1
 ),
 
 -- A domain that many companies share says nothing about who they are.

@@ -1,6 +1,6 @@
 -- The account of a customer: that to which a live person record belongs, else that which has the domain of an address.
--- Of several the most preferred source goes first, then the record landed first. When a record was changed plays no part,
--- for sync-back changes records too.
+-- Of several the most preferred source goes first, then the record landed first. When a record was changed plays no
+-- part, for sync-back changes records too.
 with linked as (
     select
         people.source_system,
@@ -21,15 +21,15 @@ with linked as (
 -- A domain is a key of one account or of none: what many companies share, and what a source has twice, is no key.
 account_domains as (
     select distinct
-        keys.evidence as mail_domain,
+        account_keys.evidence as mail_domain,
         identities.account_id
-    from {{ ref('int_account_keys') }} as keys
+    from {{ ref('int_account_keys') }} as account_keys
     inner join {{ ref('int_account_identities') }} as identities
         on
-            identities.source_system = keys.source_system
-            and identities.source_stream = keys.source_stream
-            and identities.source_record_id = keys.source_record_id
-    where keys.rule = 'domain'
+            identities.source_system = account_keys.source_system
+            and identities.source_stream = account_keys.source_stream
+            and identities.source_record_id = account_keys.source_record_id
+    where account_keys.rule = 'domain'
 ),
 
 by_domain as (

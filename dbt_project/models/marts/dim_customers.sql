@@ -1,7 +1,7 @@
--- Survivorship, field by field. A live person record goes before an answer, for a CRM keeps its people up to date. Among
--- person records the most preferred source goes first (nps.yaml), then the record landed first; among answers the latest.
--- An address that says nothing of a person goes last, a placeholder is none. When a record was changed plays no part,
--- for sync-back changes records too.
+-- Survivorship, field by field. A live person record goes before an answer, for a CRM keeps its people up to date.
+-- Among person records the most preferred source goes first (nps.yaml), then the record landed first; among answers the
+-- latest. An address that says nothing of a person goes last, a placeholder is none. When a record was changed plays no
+-- part, for sync-back changes records too.
 with person_records as (
     select
         people.source_system,
