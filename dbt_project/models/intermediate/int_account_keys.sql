@@ -73,7 +73,7 @@ counted_domains as (
         source_system,
         source_stream,
         domain,
-        count(*) as accounts
+        count(*) as account_count
     from companies
     where is_live
     group by
@@ -85,7 +85,7 @@ counted_domains as (
 crowded_domains as (
     select distinct domain
     from counted_domains
-    where accounts > 1
+    where account_count > 1
 ),
 
 -- A domain that many companies share says nothing about who they are.
