@@ -139,7 +139,8 @@ def plan(destination: str | None, as_json: bool) -> None:
 def explain(what: str, as_json: bool) -> None:
     """Show why records are one customer, and what was refused to join.
 
-    WHAT is a customer_id, a response_id, a record's id (alone or as source.stream/id) or an e-mail address.
+    WHAT is a customer_id, a response_id, a record's id (alone or as source.stream/id), an e-mail address or a phone
+    number (+493023125123).
     """
     from nps_pipeline import console  # noqa: PLC0415
     from nps_pipeline.explain import explain as explained  # noqa: PLC0415

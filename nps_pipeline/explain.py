@@ -99,7 +99,8 @@ def explain(publication: Publication, what: str) -> list[Identity]:
 
     Args:
         publication: Whose mart is read.
-        what: A customer_id, a response_id, a record's id (alone or as ``source.stream/id``) or an e-mail address.
+        what: A customer_id, a response_id, a record's id (alone or as ``source.stream/id``), an e-mail
+            address or a phone number in E.164.
 
     Returns:
         The customers of that name, then the records of that name that are no customer's.
@@ -115,8 +116,8 @@ def explain(publication: Publication, what: str) -> list[Identity]:
         if not found:
             raise UnknownRecordError(
                 "Nothing in the published mart has this name. Ask for a customer_id, a response_id, a record's id "
-                "(alone or as source.stream/id) or an e-mail address; what was landed after "
-                f"{publication.publication_id} is not in it."
+                "(alone or as source.stream/id), an e-mail address or a phone number (+493023125123); what was landed "
+                f"after {publication.publication_id} is not in it."
             )
         if len(customers) + len(strangers) > AT_MOST:
             raise UnknownRecordError(
